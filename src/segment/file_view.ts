@@ -1,0 +1,29 @@
+/**
+ * The one door to stored bytes: a file image in memory (mapped, or shared by the thread that built it) whose pages
+ * are verified on first touch.
+ *
+ * @module
+ */
+
+/** One file of a segment, as posted between threads; `openSegment` turns three of them into a reader. */
+export interface FileImage {
+  /** The whole file. Over a mapping, or over a `SharedArrayBuffer`. */
+  readonly bytes: Uint8Array;
+  /**
+   * One bit a page, set once its checksum was found right; shared by all threads. At least
+   * ceil(bytes.length / PAGE_BYTES / 32) words, zero at first.
+   */
+  readonly verified: Uint32Array;
+  /** Path or description for error messages. */
+  readonly label: string;
+}
+
+/** The three files of a segment. */
+export interface SegmentImage {
+  readonly seg: FileImage;
+  readonly sidx: FileImage;
+  readonly ids: FileImage;
+}
+
+/** Bytes under one checksum. */
+export const PAGE_BYTES = 16384;
