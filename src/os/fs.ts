@@ -60,8 +60,8 @@ export interface DirectoryLock {
 export interface FileSystem {
   /** @throws {IoError} with code ENOENT when absent. */
   openRead(path: string): OpenFile;
-  /** Makes a new file; fails with EEXIST when there is one. */
-  create(path: string): OpenFile;
+  /** Makes a new file; fails with EEXIST when there is one. @param mode Permission bits, such as 0o600 for secrets. */
+  create(path: string, mode?: number): OpenFile;
   /** Opens an existing file to append. */
   openAppend(path: string): OpenFile;
   readFile(path: string): Uint8Array;

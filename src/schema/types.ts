@@ -65,4 +65,24 @@ export interface Field {
   readonly format: string;
   /** Ordinals of the multi-fields that get the same input. */
   readonly multiFields: readonly number[];
+  /** Type as the mapping names it, for `_mapping` and `_field_caps`; differs from `type` for kin of it (`wildcard`). */
+  readonly declaredType: string;
+  /** Name of the normalizer of a `keyword`, "" without one. Only the exact parser applies it. */
+  readonly normalizer: string;
+  /** Whether text converts to numbers, and fractions are cut off for whole-number types. */
+  readonly coerce: boolean;
+  /** Position gap between two values of one text field. */
+  readonly positionIncrementGap: number;
+  /** Whether frequencies count (`index_options` other than `docs`). */
+  readonly freqs: boolean;
+  /**
+   * The key, when this stands for one key of a flattened field (`labels.x`): then `name` and `ordinal` are those of
+   * the keyed column (`labels._keyed`), and its terms are `key \0 value`. Else "".
+   */
+  readonly flattenedKey: string;
+  /** Levels of objects that a flattened field takes. */
+  readonly depthLimit: number;
+  /** Full path of the field that this is a multi-field of, or "". */
+  readonly parent: string;
+  readonly meta: Readonly<Record<string, string>>;
 }

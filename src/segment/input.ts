@@ -28,7 +28,8 @@ export interface IdCursor {
 
 /** Sources in doc order, compressed already (see `StoredWriter` in `stored.ts`). */
 export interface StoredInput {
-  readonly blocks: readonly StoredBlock[];
+  /** Read once, front to back; an array, or a generator that reads ahead no further than it is asked. */
+  readonly blocks: Iterable<StoredBlock>;
 }
 
 export interface StoredBlock {

@@ -1,0 +1,45 @@
+/**
+ * The executable: command line, configuration, server. Only composes.
+ *
+ * @module
+ */
+import { IoError } from "./src/base/errors.ts";
+import { configureLog, partLogger } from "./src/cli/log.ts";
+import { runServer } from "./src/cli/run_server.ts";
+import { startUp } from "./src/cli/start_up.ts";
+import { environment, exit, stderrIsTerminal, writeStderr, writeStdout } from "./src/os/process.ts";
+
+const start = startUp({
+  args: Deno.args,
+  env: environment,
+  readFile: (path) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw new IoError("read", path, error);
+    }
+  },
+});
+
+if (start.kind === "exit") {
+  writeStdout(start.stdout);
+  writeStderr(start.stderr);
+  exit(start.code);
+}
+
+const setLog = (
+  { level, format }: { level: "debug" | "info" | "warn" | "error"; format: "auto" | "json" | "pretty" },
+) => configureLog({ level, format, isTerminal: stderrIsTerminal(), write: writeStderr });
+setLog(start.loaded.config.log);
+exit(
+  await runServer({
+    config: start.loaded.config,
+    reread: () => {
+      const { config } = start.reload();
+      setLog(config.log);
+      return config;
+    },
+    log: partLogger("server"),
+  }),
+);

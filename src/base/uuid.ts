@@ -1,0 +1,15 @@
+/**
+ * Random version 4 UUIDs from a source of randomness that tests can replace.
+ *
+ * @module
+ */
+
+/** @param random Fills bytes; see `os/fs.ts`. */
+export function randomUuid(random: { fill(bytes: Uint8Array): void }): string {
+  const bytes = new Uint8Array(16);
+  random.fill(bytes);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,255 @@
+/**
+ * `xerj`, or `xerj serve`: from a configuration to a running server, and to its end.
+ *
+ * Order: lock and catalogue, threads, ports (so that health answers), logs replayed, READY. At SIGTERM: no new
+ * requests, running ones finish within a bound, everything is flushed, exit 0.
+ *
+ * @module
+ */
+import type { Logger } from "../base/log.ts";
+import type { Config } from "../config/config.ts";
+import { diffConfig, reloadedConfig } from "../config/diff.ts";
+import { type Catalog, openCatalog } from "../engine/catalog.ts";
+import { Engine } from "../engine/engine.ts";
+import type { HealthWarning } from "../engine/health.ts";
+import type { ThreadFactory } from "../engine/threads.ts";
+import { esRouter } from "../es/routes.ts";
+import { PRODUCT_HEADERS } from "../es/answer.ts";
+import { type App, type AppOptions, createApp } from "../http/app.ts";
+import { authenticator } from "../http/auth.ts";
+import { BodyBudget } from "../http/body.ts";
+import { listen, type Listener, type TlsFiles } from "../http/listener.ts";
+import { requestIds } from "../http/request_id.ts";
+import type { Router } from "../http/router.ts";
+import { Metrics } from "../native/metrics.ts";
+import { nativeRouter } from "../native/routes.ts";
+import { bootId, machineId } from "../os/boot.ts";
+import { systemClock } from "../os/clock.ts";
+import { processMemory, totalMemoryBytes } from "../os/memory.ts";
+import { environment, hostName } from "../os/process.ts";
+import { systemRandom } from "../os/random.ts";
+import { realFileSystem } from "../os/real_fs.ts";
+import { serviceNotifier } from "../os/sd_notify.ts";
+import { availableCores } from "../os/threads.ts";
+import { adminKey } from "./admin_key.ts";
+import { engineLimits, nodeSettings } from "./node_settings.ts";
+import { VERSION } from "./version.ts";
+
+export interface ServeOptions {
+  readonly config: Config;
+  /** Reads the configuration anew, for SIGHUP. @throws {ConfigError} */
+  readonly reread: () => Config;
+  readonly log: Logger;
+  readonly factory: ThreadFactory;
+  /** A thread died or an index cannot be opened: the process must end. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** A port of 0 is off. */
+const OFF = 0;
+
+/** How port 9200 answers, errors included. */
+const ES_APP: Partial<AppOptions> = {
+  headers: PRODUCT_HEADERS,
+  echoHeaders: ["x-opaque-id"],
+  contentTypeStatus: 406,
+  rootCause: true,
+};
+
+/** A server that answers. */
+export interface Server {
+  readonly nativeOrigin: string | undefined;
+  readonly esOrigin: string | undefined;
+  /** Resolves when every log is replayed; rejects with what was refused. */
+  readonly ready: Promise<void>;
+  /** Takes what SIGHUP asks for; logs each change. */
+  reload(): Promise<void>;
+  /** @returns false when something could not be closed cleanly. */
+  stop(): Promise<boolean>;
+}
+
+/** @throws {IoError | CorruptionError | RequestError} The directory is taken, a port is, a certificate does not load. */
+export function serve({ config: initial, reread, log, factory, onFatal }: ServeOptions): Server {
+  let config = initial;
+  const fs = realFileSystem();
+  const clock = systemClock();
+  const random = systemRandom();
+  const startedMonotonicMs = clock.monotonicMs();
+  const dataDir = config.server.dataDir;
+  const lsn = new BigInt64Array(new SharedArrayBuffer(8));
+  const catalog = openCatalog({
+    fs,
+    clock,
+    random,
+    log,
+    machineId: machineId(),
+    lsn: () => Number(Atomics.load(lsn, 0)),
+    retainSupersededMs: () => config.storage.retainSupersededSecs * 1000,
+  }, dataDir);
+  Atomics.store(lsn, 0, BigInt(catalog.maxLsn));
+  try {
+    return start();
+  } catch (error) {
+    catalog.close({ clean: false });
+    throw error;
+  }
+
+  function start(): Server {
+    const key = config.auth.enabled
+      ? adminKey(fs, { dataDir, configured: config.auth.adminApiKey, random })
+      : { key: "", path: undefined, isNew: false };
+    if (key.isNew) log.info("made the administrator's key", { file: key.path });
+    const metrics = new Metrics();
+    const memory = totalMemoryBytes();
+    const engine = new Engine({
+      fs,
+      clock,
+      random,
+      log,
+      dataDir,
+      catalog,
+      lsn,
+      factory,
+      ...threadCounts(config),
+      settings: nodeSettings(config, memory),
+      limits: engineLimits(config),
+      boot: { bootId: bootId(), isCopy: catalog.isCopy, cleanStop: catalog.cleanStop },
+      onDeath: onFatal,
+    });
+    const shared = {
+      authenticator: authenticator(() => ({
+        enabled: config.auth.enabled,
+        adminKey: config.auth.adminApiKey === "" ? key.key : config.auth.adminApiKey,
+        metricsToken: config.auth.metricsToken,
+      })),
+      requestIds: requestIds(random),
+      clock,
+      logger: log,
+      budget: new BodyBudget(() => config.limits.maxInflightBodyMb * 1024 * 1024),
+      bodyLimits: () => ({ maxBytes: config.limits.maxBodyBytes }),
+    };
+    const observed = {
+      onSearch: (seconds: number, bytes: number) => metrics.searched(seconds, bytes),
+      onWrite: (seconds: number, bytes: number) => metrics.wrote(seconds, bytes),
+    };
+    const routers: { readonly native: Router; readonly es: Router } = {
+      native: nativeRouter({
+        engine,
+        metrics,
+        facts: {
+          version: VERSION,
+          startedMonotonicMs,
+          monotonicMs: () => clock.monotonicMs(),
+          memory: () => {
+            const { residentBytes, anonymousBytes } = processMemory();
+            return { rssBytes: residentBytes, anonymousBytes };
+          },
+          freeBytes: () => fs.freeBytes(dataDir),
+          warnings: standingWarnings(config, catalog),
+          maxLineBytes: () => config.limits.maxLineBytes,
+        },
+      }),
+      es: esRouter({
+        engine,
+        identity: { name: hostName(), instanceId: catalog.instanceId, version: VERSION },
+        monotonicMs: () => clock.monotonicMs(),
+        ...observed,
+      }),
+    };
+    const apps = {
+      native: createApp({ ...shared, router: routers.native }),
+      es: createApp({ ...shared, router: routers.es, ...ES_APP }),
+    };
+    const tls = config.tls.enabled ? readTls(config) : undefined;
+    const open = (port: number, app: App): Listener | undefined =>
+      port === OFF ? undefined : listen({
+        address: config.server.bindAddress,
+        port,
+        ...(tls ? { tls } : {}),
+        handle: app.handle,
+        logger: log,
+      });
+    const native = open(config.server.restPort, apps.native);
+    let es: Listener | undefined;
+    try {
+      es = open(config.server.esCompatPort, apps.es);
+    } catch (error) {
+      native?.stop(0);
+      throw error;
+    }
+    log.info("listening", {
+      native: native?.origin,
+      elasticsearch: es?.origin,
+      data_dir: dataDir,
+      version: VERSION,
+    });
+    const notifier = serviceNotifier(environment("NOTIFY_SOCKET"));
+    const ready = engine.open().then(() => {
+      notifier.ready();
+      log.info("ready", {
+        indices: engine.indices.names().length,
+        ms: Math.round(clock.monotonicMs() - startedMonotonicMs),
+      });
+    });
+    return {
+      nativeOrigin: native?.origin,
+      esOrigin: es?.origin,
+      ready,
+      reload: async () => {
+        const next = reread();
+        for (const change of diffConfig(config, next)) {
+          if (change.reloadable) {
+            log.info("configuration changed", { key: change.key, old: change.old, new: change.new });
+          } else {log.warn("this key needs a restart to change", {
+              key: change.key,
+              old: change.old,
+              new: change.new,
+            });}
+        }
+        config = reloadedConfig(config, next);
+        await engine.configure(nodeSettings(config, memory), engineLimits(config));
+        if (config.tls.enabled) {
+          const files = readTls(config);
+          const drainMs = config.server.shutdownTimeoutSecs * 1000;
+          await Promise.all([native?.replaceTls(files, drainMs), es?.replaceTls(files, drainMs)]);
+        }
+      },
+      stop: async () => {
+        notifier.stopping();
+        apps.native.stop();
+        apps.es.stop();
+        const drainMs = config.server.shutdownTimeoutSecs * 1000;
+        await Promise.all([native?.stop(drainMs), es?.stop(drainMs)]);
+        const clean = await engine.stop();
+        catalog.close({ clean });
+        return clean;
+      },
+    };
+  }
+
+  function readTls({ tls }: Config): TlsFiles {
+    const read = (path: string) => new TextDecoder().decode(fs.readFile(path));
+    return { certificate: read(tls.certPath), key: read(tls.keyPath) };
+  }
+}
+
+/** Threads of each kind; on two cores one of each. */
+function threadCounts({ threads }: Config): { readonly writers: number; readonly searchers: number } {
+  const half = Math.max(1, Math.floor(availableCores() / 2));
+  return { writers: threads.writers || half, searchers: threads.searchers || half };
+}
+
+function standingWarnings({ auth, server }: Config, catalog: Catalog): HealthWarning[] {
+  const warnings: HealthWarning[] = [];
+  if (!auth.enabled) {
+    warnings.push({
+      cause: `requests need no key on ${server.bindAddress}`,
+      next: "remove --insecure, or set [auth] enabled = true",
+      status: "yellow",
+    });
+  }
+  for (const cause of catalog.warnings) {
+    warnings.push({ cause, next: "see the server's log, and docs/operations.md", status: "yellow" });
+  }
+  return warnings;
+}

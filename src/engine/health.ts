@@ -1,0 +1,71 @@
+/**
+ * Is the server well, and if not, what is wrong and what should its operator do?
+ *
+ * @module
+ */
+import type { Engine } from "./engine.ts";
+import type { ShardStats } from "./messages.ts";
+
+export type HealthStatus = "green" | "yellow" | "red";
+
+export interface HealthWarning {
+  readonly cause: string;
+  /** What to do about it. */
+  readonly next: string;
+  readonly status: "yellow" | "red";
+}
+
+export interface Health {
+  readonly status: HealthStatus;
+  readonly warnings: readonly HealthWarning[];
+}
+
+/** Free space below this share of what a flush needs is worth a warning. */
+const LOW_SPACE_BYTES = 512 * 1024 * 1024;
+
+/**
+ * @param stats Of the last round; a health request asks no other thread.
+ * @param standing Warnings found at start, such as WAL and segments on different devices.
+ */
+export function healthOf(
+  engine: Engine,
+  { stats, freeBytes, standing }: {
+    readonly stats: readonly ShardStats[];
+    readonly freeBytes: number | undefined;
+    readonly standing: readonly HealthWarning[];
+  },
+): Health {
+  const warnings: HealthWarning[] = [...standing];
+  for (const index of engine.indices.all()) {
+    for (const [shard, failure] of index.failures) {
+      warnings.push({
+        cause: `[${index.name}][${shard}] takes no writes: ${failure}`,
+        next: "check the disk and the kernel log, then restart the server: opening verifies what is on disk",
+        status: "red",
+      });
+    }
+  }
+  for (const { index, shard, failure } of stats) {
+    if (failure === undefined || engine.indices.get(index)?.failures.has(shard)) continue;
+    warnings.push({
+      cause: `[${index}][${shard}]: ${failure}`,
+      next: failure === "disk full"
+        ? "free space on the data directory's disk; writes go on by themselves"
+        : "the log still holds everything; see the server's log for the failed flush",
+      status: failure === "disk full" ? "red" : "yellow",
+    });
+  }
+  if (freeBytes !== undefined && freeBytes < LOW_SPACE_BYTES) {
+    warnings.push({
+      cause: `only ${Math.floor(freeBytes / 1024 / 1024)} MiB are free on the data directory's disk`,
+      next: "free space, or lower [storage] retain_superseded_secs",
+      status: "yellow",
+    });
+  }
+  const status = warnings.some((warning) => warning.status === "red")
+    ? "red"
+    : warnings.length > 0
+    ? "yellow"
+    : "green";
+  return { status, warnings };
+}

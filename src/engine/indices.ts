@@ -1,0 +1,279 @@
+/**
+ * Which indices are there? Creates, opens, deletes and maps them; the catalogue on disk says so before a client hears.
+ *
+ * @module
+ */
+import { AnalyzerSet } from "../analysis/mod.ts";
+import { RequestError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { Turn } from "../base/turn.ts";
+import type { Clock, Random } from "../os/fs.ts";
+import { Mapping, type MappingJson } from "../schema/mapping.ts";
+import type { Catalog, CatalogIndex } from "./catalog.ts";
+import { checkIndexName, indexNotFound } from "./index_names.ts";
+import { type IndexSettings, parseIndexSettings, shardCount } from "./index_settings.ts";
+import { IndexState } from "./index_state.ts";
+import type { IndexSpec, NodeSettings, OpenCall, OpenedShardReport } from "./messages.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Threads } from "./threads.ts";
+
+export interface CreateRequest {
+  /** `mappings` of the request, Elasticsearch's shape. */
+  readonly mappings?: unknown;
+  readonly settings?: unknown;
+  /** Alias names with their options. */
+  readonly aliases?: Readonly<Record<string, unknown>>;
+  /** Made because a document came for it. */
+  readonly auto?: boolean;
+}
+
+export interface IndicesOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly dataDir: string;
+  readonly catalog: Catalog;
+  readonly threads: Threads;
+  readonly snapshots: Snapshots;
+  readonly settings: () => NodeSettings;
+}
+
+export class Indices {
+  readonly #options: IndicesOptions;
+  readonly #byName = new Map<string, IndexState>();
+  readonly #byIncarnation = new Map<string, IndexState>();
+  /**
+   * Creates and deletes of one name take turns. Never one turn for all: a bulk that holds a shard of one index may
+   * wait for another index to be made, while a delete of the first waits for that shard.
+   */
+  readonly #changes = new Map<string, Turn>();
+
+  constructor(options: IndicesOptions) {
+    this.#options = options;
+  }
+
+  get(name: string): IndexState | undefined {
+    return this.#byName.get(name);
+  }
+
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  all(): IndexState[] {
+    return [...this.#byName.values()];
+  }
+
+  /** Alias -> names of its indices. */
+  aliases(): ReadonlyMap<string, readonly string[]> {
+    const found = new Map<string, string[]>();
+    for (const [alias, targets] of Object.entries(this.#options.catalog.aliases)) {
+      found.set(alias, Object.keys(targets));
+    }
+    return found;
+  }
+
+  aliasWriteIndex(alias: string): string | undefined {
+    const targets = Object.entries(this.#options.catalog.aliases[alias] ?? {});
+    if (targets.length === 1 && targets[0]![1]["is_write_index"] !== false) return targets[0]![0];
+    return targets.find(([, options]) => options["is_write_index"] === true)?.[0];
+  }
+
+  /** Aliases of an index with their options. */
+  aliasesOf(name: string): Record<string, Readonly<Record<string, unknown>>> {
+    const found: Record<string, Readonly<Record<string, unknown>>> = {};
+    for (const [alias, targets] of Object.entries(this.#options.catalog.aliases)) {
+      if (targets[name]) found[alias] = targets[name];
+    }
+    return found;
+  }
+
+  /**
+   * Opens what the catalogue lists, then starts this run of the server: until all shards are open nothing is written.
+   *
+   * @throws {CorruptionError | OpenRefusedError} What a shard refused; nothing on disk has changed.
+   */
+  async openAll(): Promise<void> {
+    const { catalog, threads } = this.#options;
+    await Promise.all(catalog.indices.map((entry) => this.#openOne(entry)));
+    catalog.start();
+    await threads.all("writers", "startRuns", {});
+    catalog.confirmInstance();
+  }
+
+  async #openOne(entry: CatalogIndex): Promise<void> {
+    const { threads } = this.#options;
+    const spec = this.#spec(entry, { mapping: {}, settings: {} });
+    const reports = (await this.#eachWriter(entry, (shards, writer) => {
+      const call: OpenCall = { spec, mode: "open", shards };
+      return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
+    })).flat();
+    // Over the shards of an index the highest version of the mapping counts.
+    const newest = reports.reduce((best, report) =>
+      report.mappingVersion > best.mappingVersion ? report : best
+    );
+    const settings = newest.settings as IndexSettings;
+    const analyzers = AnalyzerSet.fromSettings(settings, this.#options.settings().defaultAnalyzer);
+    const mapping = Mapping.fromStored(newest.mapping as MappingJson, this.#limits(analyzers));
+    this.#add(entry, settings, analyzers, mapping);
+    if (reports.some(({ mappingVersion }) => mappingVersion < newest.mappingVersion)) {
+      await threads.all("writers", "mapping", { incarnation: entry.incarnation, mapping: newest.mapping });
+    }
+  }
+
+  /**
+   * Makes an index: folders and first manifests durable, then the catalogue, then the answer.
+   *
+   * @throws {RequestError} 400 for a bad name, mapping or setting, or when it exists.
+   */
+  async create(name: string, request: CreateRequest = {}): Promise<IndexState> {
+    checkIndexName(name);
+    const settings = parseIndexSettings(request.settings);
+    const { catalog, threads } = this.#options;
+    const analyzers = AnalyzerSet.fromSettings(settings, this.#options.settings().defaultAnalyzer);
+    const mapping = request.mappings === undefined || request.mappings === null
+      ? Mapping.empty(this.#limits(analyzers))
+      : Mapping.parse(request.mappings, this.#limits(analyzers));
+    return await this.#turn(name).take(async () => {
+      const known = this.#byName.get(name);
+      if (known && request.auto) return known;
+      if (known) throw alreadyExists(known);
+      if (this.aliases().has(name)) throw nameIsAlias(name);
+      const aliases = checkAliases(name, request.aliases ?? {}, this.#byName);
+      const entry = catalog.prepare(name, shardCount(settings));
+      const spec = this.#spec(entry, { mapping: mapping.toStored(), settings });
+      await this.#eachWriter(entry, (shards, writer) => {
+        const call: OpenCall = { spec, mode: "create", shards };
+        return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
+      });
+      catalog.create(entry, aliases);
+      const state = this.#add(entry, settings, analyzers, mapping);
+      this.#options.log.info("index created", {
+        index: name,
+        shards: entry.shards,
+        auto: request.auto === true,
+      });
+      return state;
+    });
+  }
+
+  /** Deletes an index: last manifests say so, then the catalogue, then the answer. Files go after the retention. */
+  async delete(state: IndexState): Promise<void> {
+    const { catalog, threads, snapshots } = this.#options;
+    await this.#turn(state.name).take(async () => {
+      if (this.#byName.get(state.name) !== state) throw indexNotFound(state.name);
+      await threads.all("writers", "closeIndex", { incarnation: state.incarnation, deleted: true });
+      catalog.delete(state.name);
+      this.#byName.delete(state.name);
+      this.#byIncarnation.delete(state.incarnation);
+      snapshots.forget(state.incarnation, state.shards);
+      this.#options.log.info("index deleted", { index: state.name });
+    });
+  }
+
+  /** Adds fields that a document needs, for a writer: answers with the whole mapping, in stored form. */
+  mergeMapping(incarnation: string, update: unknown): unknown {
+    const state = this.#byIncarnation.get(incarnation);
+    if (!state) throw new RequestError("no such index", { status: 404, type: "index_not_found_exception" });
+    this.#merge(state, update);
+    return state.mapping.toStored();
+  }
+
+  /** Adds fields that a client asks for; durable when this resolves. @throws {RequestError} 400 on conflicts. */
+  async putMapping(state: IndexState, update: unknown): Promise<void> {
+    this.#merge(state, update);
+    await this.#options.threads.all("writers", "logMapping", { incarnation: state.incarnation });
+  }
+
+  #turn(name: string): Turn {
+    let turn = this.#changes.get(name);
+    if (!turn) this.#changes.set(name, turn = new Turn());
+    return turn;
+  }
+
+  #merge(state: IndexState, update: unknown): void {
+    const merged = state.mapping.merge(update);
+    if (merged === state.mapping) return;
+    for (const warning of merged.warnings) this.#options.log.warn(warning, { index: state.name });
+    state.mapping = merged;
+    const change = { incarnation: state.incarnation, mapping: merged.toStored() };
+    for (const writer of this.#options.threads.writers) writer.notify("mapping", change);
+  }
+
+  #add(entry: CatalogIndex, settings: IndexSettings, analyzers: AnalyzerSet, mapping: Mapping): IndexState {
+    const { name, uuid, incarnation, shards, createdMs } = entry;
+    const state = new IndexState(name, uuid, incarnation, shards, createdMs, settings, analyzers, mapping);
+    this.#byName.set(name, state);
+    this.#byIncarnation.set(incarnation, state);
+    return state;
+  }
+
+  #limits(analyzers: AnalyzerSet) {
+    return { maxFields: this.#options.settings().maxFields, analyzers };
+  }
+
+  #spec(entry: CatalogIndex, { mapping, settings }: { mapping: unknown; settings: unknown }): IndexSpec {
+    const { name: index, uuid, incarnation, shards, firstNumbers } = entry;
+    return {
+      index,
+      uuid,
+      incarnation,
+      shards,
+      firstNumbers,
+      mapping,
+      settings,
+      directory: `${this.#options.dataDir}/${index}`,
+    };
+  }
+
+  async #eachWriter<T>(
+    { incarnation, shards }: CatalogIndex,
+    call: (shards: number[], writer: number) => Promise<T>,
+  ): Promise<T[]> {
+    const { threads } = this.#options;
+    const byWriter = new Map<number, number[]>();
+    for (let shard = 0; shard < shards; shard++) {
+      const writer = threads.writerOf(incarnation, shard);
+      byWriter.set(writer, [...(byWriter.get(writer) ?? []), shard]);
+    }
+    return await Promise.all([...byWriter].map(([writer, list]) => call(list, writer)));
+  }
+}
+
+function checkAliases(
+  name: string,
+  aliases: Readonly<Record<string, unknown>>,
+  known: ReadonlyMap<string, IndexState>,
+): Record<string, Readonly<Record<string, unknown>>> {
+  const checked: Record<string, Readonly<Record<string, unknown>>> = {};
+  for (const [alias, options] of Object.entries(aliases)) {
+    checkIndexName(alias);
+    if (alias === name || known.has(alias)) {
+      throw new RequestError(
+        `Invalid alias name [${alias}]: an index or data stream exists with the same name as the alias`,
+        {
+          status: 400,
+          type: "invalid_alias_name_exception",
+        },
+      );
+    }
+    checked[alias] = (options ?? {}) as Readonly<Record<string, unknown>>;
+  }
+  return checked;
+}
+
+function alreadyExists({ name, uuid }: IndexState): RequestError {
+  return new RequestError(`index [${name}/${uuid}] already exists`, {
+    status: 400,
+    type: "resource_already_exists_exception",
+    details: { index_uuid: uuid, index: name },
+  });
+}
+
+function nameIsAlias(name: string): RequestError {
+  return new RequestError(`Invalid index name [${name}], already exists as alias`, {
+    status: 400,
+    type: "invalid_index_name_exception",
+    details: { index_uuid: "_na_", index: name },
+  });
+}

@@ -1,0 +1,229 @@
+/**
+ * What main, writers and searchers say to each other.
+ *
+ * @module
+ */
+import type { VersionType } from "../shard/operation.ts";
+import type { ShardSnapshot } from "../shard/snapshot.ts";
+import type { NextNumbers } from "../shard/store_inventory.ts";
+
+export type WalSync = "sync" | "batched" | "async";
+
+/** Limits and intervals that a reload may change. */
+export interface NodeSettings {
+  readonly walSync: WalSync;
+  readonly walBatchMs: number;
+  readonly walMaxBytes: number;
+  readonly flushSizeBytes: number;
+  readonly flushIntervalMs: number;
+  readonly retainSupersededMs: number;
+  readonly maxJsonDepth: number;
+  readonly maxFields: number;
+  readonly maxResultWindow: number;
+  readonly maxBuckets: number;
+  readonly maxClauses: number;
+  readonly queryMemoryBytes: number;
+  readonly maxLineBytes: number;
+  readonly maxIdBytes: number;
+  readonly maxRequestMs: number;
+  readonly defaultAnalyzer: string;
+}
+
+/** An index as a writer opens or makes it. */
+export interface IndexSpec {
+  readonly index: string;
+  readonly uuid: string;
+  readonly incarnation: string;
+  readonly shards: number;
+  /** Folder of the index. */
+  readonly directory: string;
+  /** Stored form; used when it is made, else the manifest's counts. */
+  readonly mapping: unknown;
+  readonly settings: unknown;
+  /** Smallest free file numbers by shard, from the catalogue's memory of the name. */
+  readonly firstNumbers: readonly NextNumbers[];
+}
+
+export interface OpenCall {
+  readonly spec: IndexSpec;
+  readonly mode: "create" | "open";
+  /** Shards of this writer. */
+  readonly shards: readonly number[];
+}
+
+export interface OpenedShardReport {
+  readonly shard: number;
+  readonly mapping: unknown;
+  readonly mappingVersion: number;
+  readonly settings: unknown;
+  readonly lsn: number;
+  readonly replayedBytes: number;
+  readonly warnings: readonly string[];
+}
+
+export interface ReplayProgress {
+  readonly index: string;
+  readonly shard: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** One document operation by id. */
+export interface WriteCall {
+  readonly incarnation: string;
+  readonly shard: number;
+  readonly action: "index" | "create" | "update" | "delete";
+  /** Undefined: the writer draws one. */
+  readonly id: string | undefined;
+  readonly body: Uint8Array;
+  readonly ifSeqNo: number;
+  readonly ifPrimaryTerm: number;
+  readonly version: number;
+  readonly versionType: VersionType;
+  /** update: how often a lost race is tried again. */
+  readonly retryOnConflict: number;
+  /** update: return the new source. */
+  readonly wantSource: boolean;
+}
+
+export interface WriteReply {
+  readonly id: string;
+  readonly result: "created" | "updated" | "deleted" | "not_found" | "noop";
+  readonly seqNo: number;
+  readonly version: number;
+  readonly source: Uint8Array | undefined;
+}
+
+export interface GetCall {
+  readonly incarnation: string;
+  readonly shard: number;
+  readonly ids: readonly string[];
+}
+
+export interface GetReply {
+  readonly source: Uint8Array;
+  readonly seqNo: number;
+  readonly version: number;
+}
+
+export interface BulkCall {
+  /** Over shared memory; every writer reads the same. */
+  readonly body: Uint8Array;
+  readonly defaultIndex: string | undefined;
+  /** Name of the renderer that the writer was given. */
+  readonly renderer: string;
+  readonly requireAlias: boolean;
+  /** This writer takes the operations of shards for which it is responsible; others skip them. */
+  readonly writers: number;
+  readonly writer: number;
+  /** `_source` requested on updates; passed to the renderer. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+export interface BulkReply {
+  /** Rendered items, joined by commas when there is one writer, else see `ends`. */
+  readonly items: Uint8Array;
+  /** Per item that this writer did: end offset in `items`; and its position in the request. Undefined with one writer. */
+  readonly ends: Uint32Array | undefined;
+  readonly positions: Uint32Array | undefined;
+  readonly itemCount: number;
+  readonly errors: boolean;
+  /** Incarnations written to, for `?refresh`. */
+  readonly touched: readonly string[];
+}
+
+export interface IngestCall {
+  readonly incarnation: string;
+  readonly shards: number;
+  /** As in `BulkCall`. */
+  readonly writers: number;
+  readonly writer: number;
+  /** Whole lines, over shared memory. */
+  readonly lines: Uint8Array;
+  /** Number of the first line, from 1. */
+  readonly firstLine: number;
+  /** Field that holds the id, or undefined. */
+  readonly idField: string | undefined;
+  readonly maxErrors: number;
+}
+
+export interface IngestError {
+  readonly line: number;
+  readonly type: string;
+  readonly reason: string;
+}
+
+export interface IngestReply {
+  readonly indexed: number;
+  readonly failed: number;
+  readonly errors: readonly IngestError[];
+}
+
+export interface SearchCall {
+  /** Name of the body handler. */
+  readonly handler: string;
+  /** Snapshots to search, in request order; pinned by main for the length of the call. */
+  readonly snapshots: readonly string[];
+  readonly body: Uint8Array;
+  readonly query: Readonly<Record<string, string>>;
+  readonly requestId: string;
+  readonly receivedMs: number;
+}
+
+export interface SearchReply {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly microseconds: number;
+}
+
+/** Key under which a snapshot is known to searchers. */
+export function snapshotKey({ incarnation, shard, version }: ShardSnapshot): string {
+  return `${incarnation}/${shard}/${version}`;
+}
+
+export interface ShardStats {
+  readonly index: string;
+  readonly incarnation: string;
+  readonly shard: number;
+  readonly liveDocs: number;
+  readonly deletedDocs: number;
+  readonly memoryDocs: number;
+  readonly memoryBytes: number;
+  readonly walBytes: number;
+  readonly walGeneration: number;
+  readonly walSyncedLsn: number;
+  readonly lsn: number;
+  readonly checkpointLsn: number;
+  readonly retainedBytes: number;
+  readonly segments: readonly SegmentStats[];
+  readonly indexedTotal: number;
+  readonly deletedTotal: number;
+  readonly flushesTotal: number;
+  readonly failure: string | undefined;
+  readonly maxSeqNo: number;
+}
+
+export interface SegmentStats {
+  readonly name: string;
+  readonly uuid: string;
+  readonly inMemory: boolean;
+  readonly docs: number;
+  readonly deleted: number;
+  readonly sizeBytes: number;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>> | undefined;
+  readonly columns: readonly {
+    readonly field: string;
+    readonly type: string;
+    readonly encoding: string;
+    readonly bytes: number;
+    readonly values: number;
+    readonly docs: number;
+  }[];
+}
+
+/** Times that a writer measured, drained by main for its histograms. */
+export interface WriterTimings {
+  readonly walWriteSeconds: readonly number[];
+  readonly flushSeconds: readonly number[];
+  readonly bytesWritten: number;
+}

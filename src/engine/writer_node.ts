@@ -1,0 +1,451 @@
+/**
+ * The writer thread: opens and keeps the shards assigned to it, applies writes, answers gets by id, refreshes,
+ * flushes, syncs and releases. Serves no search.
+ *
+ * @module
+ */
+import { AnalyzerSet } from "../analysis/mod.ts";
+import { RequestError } from "../base/errors.ts";
+import { utf8 } from "../base/bytes.ts";
+import type { Logger } from "../base/log.ts";
+import { Turn } from "../base/turn.ts";
+import type { Clock, FileSystem, Random } from "../os/fs.ts";
+import { Mapping } from "../schema/mapping.ts";
+import { flush, hasUnflushed } from "../shard/flush.ts";
+import { emptyShard, recoverShard } from "../shard/recover.ts";
+import { publishIfChanged, refresh } from "../shard/refresh.ts";
+import type { ShardSnapshot } from "../shard/snapshot.ts";
+import type { ShardEnvironment, ShardLimits, ShardState } from "../shard/state.ts";
+import { createShard, type OpenedShard, openShard, type StoreEnvironment } from "../shard/store.ts";
+import { getDocument, logMapping, setMapping } from "../shard/write.ts";
+import type { BulkRendererFactory } from "./bulk_renderer.ts";
+import { Durability } from "./durability.ts";
+import type {
+  BulkCall,
+  GetCall,
+  GetReply,
+  IndexSpec,
+  IngestCall,
+  NodeSettings,
+  OpenCall,
+  OpenedShardReport,
+  ReplayProgress,
+  ShardStats,
+  WriteCall,
+  WriterTimings,
+} from "./messages.ts";
+import { applyBulk } from "./writer_bulk.ts";
+import { applyIngest } from "./writer_ingest.ts";
+import { shardStats } from "./writer_stats.ts";
+import { applyWrite } from "./writer_write.ts";
+
+/** How often a writer looks for shards to flush, probe or release. */
+const UPKEEP_EVERY_MS = 1000;
+
+/** What a writer asks of main. */
+export interface MainCalls {
+  /** Main merges the fields into the index's mapping and answers with all of it, in stored form. */
+  mergeMapping(request: { readonly incarnation: string; readonly update: unknown }): Promise<unknown>;
+  /** The index that a name writes to, made by rule if need be, open on every writer when this answers. */
+  writeIndex(request: { readonly name: string; readonly requireAlias: boolean }): Promise<WriteIndex>;
+  published(snapshot: ShardSnapshot): void;
+  progress(progress: ReplayProgress): void;
+  /** A shard stopped taking writes, or works again. */
+  condition(
+    report: { readonly index: string; readonly shard: number; readonly failure: string | undefined },
+  ): void;
+}
+
+export interface WriteIndex {
+  readonly index: string;
+  readonly uuid: string;
+  readonly incarnation: string;
+  readonly shards: number;
+}
+
+export interface WriterOptions {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: NodeSettings;
+  readonly main: MainCalls;
+  readonly renderers: Readonly<Record<string, BulkRendererFactory>>;
+  readonly viewMapping: (address: bigint, sizeBytes: number) => Uint8Array;
+  readonly pause: () => Promise<void>;
+  /** The node's LSN counter, shared by all writers. */
+  readonly lsn: BigInt64Array;
+  readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
+}
+
+/** A shard and what the thread keeps beside it. */
+export interface OpenShard {
+  readonly state: ShardState;
+  readonly spec: IndexSpec;
+}
+
+export class WriterNode {
+  /** By `<incarnation>/<shard>`. */
+  readonly shards = new Map<string, OpenShard>();
+  /** Requests that write to several shards take turns, so that no two wait for each other. */
+  readonly bulkTurn = new Turn();
+  readonly durability: Durability;
+  readonly timings: { walWriteSeconds: number[]; flushSeconds: number[]; bytesWritten: number } = {
+    walWriteSeconds: [],
+    flushSeconds: [],
+    bytesWritten: 0,
+  };
+  settings: NodeSettings;
+  /** Opened shards whose runs start when the server's own has started. */
+  #waiting: OpenedShard[] = [];
+  #upkeep: number | undefined;
+  #upkeepRuns = false;
+
+  constructor(readonly options: WriterOptions) {
+    this.settings = options.settings;
+    this.durability = new Durability(
+      () => this.settings,
+      (store, error) => this.#syncFailed(store, error),
+    );
+  }
+
+  /** What main may call, by name. */
+  calls() {
+    return {
+      open: (call: OpenCall) => this.#open(call),
+      startRuns: () => this.#startRuns(),
+      configure: (settings: NodeSettings) => this.#configure(settings),
+      mapping: (change: { incarnation: string; mapping: unknown }) => this.#setMapping(change),
+      logMapping: ({ incarnation }: { incarnation: string }) => this.#logMapping(incarnation),
+      write: (call: WriteCall) => applyWrite(this, call),
+      get: (call: GetCall) => this.#get(call),
+      bulk: (call: BulkCall) => applyBulk(this, call),
+      ingest: (call: IngestCall) => applyIngest(this, call),
+      refresh: ({ incarnations }: { incarnations: readonly string[] }) => this.#refresh(incarnations),
+      flush: (call: { incarnations: readonly string[] }) => this.#flush(call.incarnations),
+      stats: () => this.#stats(),
+      timings: () => this.#drainTimings(),
+      retire: ({ segments }: { segments: readonly string[] }) => this.#unmap(segments),
+      closeIndex: (call: { incarnation: string; deleted: boolean }) => this.#closeIndex(call),
+      stop: () => this.#stop(),
+    };
+  }
+
+  /** The shard, or 404: its index was deleted since the request was routed. */
+  shard(incarnation: string, shard: number): OpenShard {
+    const open = this.shards.get(`${incarnation}/${shard}`);
+    if (!open) throw new RequestError("no such index", { status: 404, type: "index_not_found_exception" });
+    return open;
+  }
+
+  /** Asks main for the fields that a document needs, and applies the answer. */
+  async growMapping(state: ShardState, update: unknown): Promise<void> {
+    const { incarnation } = state.names;
+    const stored = await this.options.main.mergeMapping({ incarnation, update });
+    this.#applyMapping(state, stored);
+  }
+
+  async #open({ spec, mode, shards }: OpenCall): Promise<OpenedShardReport[]> {
+    const reports: OpenedShardReport[] = [];
+    for (const shard of shards) {
+      const analyzers = AnalyzerSet.fromSettings(spec.settings, this.settings.defaultAnalyzer);
+      const names = { index: spec.index, incarnation: spec.incarnation, shard };
+      const environment = this.#shardEnvironment();
+      const storeEnvironment = this.#storeEnvironment();
+      const identity = { indexUuid: spec.uuid, incarnation: spec.incarnation, shard, shards: spec.shards };
+      const directory = spec.shards === 1 ? spec.directory : `${spec.directory}/shard-${shard}`;
+      let state: ShardState;
+      let replayedBytes = 0;
+      let warnings: readonly string[] = [];
+      if (mode === "create") {
+        const { mapping, settings, firstNumbers } = spec;
+        const above = firstNumbers[shard];
+        const options = { mapping, settings, ...(above ? { above } : {}) };
+        const store = createShard(storeEnvironment, directory, { identity, options });
+        state = emptyShard(store, { environment, names, analyzers });
+      } else {
+        const opened = openShard(storeEnvironment, directory, identity);
+        warnings = opened.warnings;
+        replayedBytes = opened.walBytesToReplay;
+        for (const warning of warnings) this.options.log.warn(warning, { index: spec.index, shard });
+        this.#waiting.push(opened);
+        state = await recoverShard(opened, {
+          environment,
+          names,
+          analyzers: AnalyzerSet.fromSettings(opened.manifest.settings, this.settings.defaultAnalyzer),
+          onProgress: (bytesDone, bytesTotal) =>
+            this.options.main.progress({ index: spec.index, shard, bytesDone, bytesTotal }),
+        });
+      }
+      this.shards.set(`${spec.incarnation}/${shard}`, { state, spec });
+      this.durability.add(state.store);
+      await refresh(state);
+      publishIfChanged(state, state.snapshotVersion === 0);
+      reports.push({
+        shard,
+        mapping: state.mapping.toStored(),
+        mappingVersion: state.mapping.version,
+        settings: state.settings,
+        lsn: state.store.position.lsn,
+        replayedBytes,
+        warnings,
+      });
+    }
+    return reports;
+  }
+
+  /** Hands every opened shard over to writing: at once where the files ask for it, else with its first change. */
+  async #startRuns(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const opened of waiting) {
+      opened.startRun(this.options.boot.isCopy);
+      await this.options.pause();
+    }
+    this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_EVERY_MS);
+  }
+
+  #configure(settings: NodeSettings): void {
+    this.settings = settings;
+    this.durability.restart();
+  }
+
+  #setMapping({ incarnation, mapping }: { incarnation: string; mapping: unknown }): void {
+    for (const { state } of this.shardsOf(incarnation)) this.#applyMapping(state, mapping);
+  }
+
+  #applyMapping(state: ShardState, stored: unknown): void {
+    const { maxFields } = this.settings;
+    setMapping(
+      state,
+      Mapping.fromStored(stored as Readonly<Record<string, unknown>>, {
+        maxFields,
+        analyzers: state.analyzers,
+      }),
+    );
+  }
+
+  /** Makes a mapping that a client asked for durable without waiting for a document. */
+  async #logMapping(incarnation: string): Promise<void> {
+    for (const { state } of this.shardsOf(incarnation)) {
+      await state.turn.take(() => {
+        if (state.mappingUnlogged) logMapping(state);
+      });
+      await this.durability.acknowledged(state.store);
+      publishIfChanged(state);
+    }
+  }
+
+  *shardsOf(incarnation: string): Generator<OpenShard> {
+    for (const open of this.shards.values()) if (open.spec.incarnation === incarnation) yield open;
+  }
+
+  #get({ incarnation, shard, ids }: GetCall): (GetReply | undefined)[] {
+    const { state } = this.shard(incarnation, shard);
+    return ids.map((id) => getDocument(state, utf8(id)));
+  }
+
+  async #refresh(incarnations: readonly string[]): Promise<void> {
+    for (const incarnation of incarnations) {
+      for (const { state } of this.shardsOf(incarnation)) await refresh(state);
+    }
+  }
+
+  async #flush(incarnations: readonly string[]) {
+    const reports = [];
+    for (const incarnation of incarnations) {
+      for (const open of [...this.shardsOf(incarnation)]) reports.push(await this.#flushShard(open, true));
+    }
+    return reports;
+  }
+
+  async #flushShard({ state, spec }: OpenShard, requested: boolean) {
+    const { clock, log } = this.options;
+    const started = clock.monotonicMs();
+    try {
+      const report = await flush(state, { requested });
+      const ms = clock.monotonicMs() - started;
+      if (report.segmentsWritten > 0) {
+        this.timings.flushSeconds.push(ms / 1000);
+        this.timings.bytesWritten += report.bytesWritten;
+        log.debug("flushed", { index: spec.index, ms: Math.round(ms), bytes: report.bytesWritten });
+      }
+      return { index: spec.index, shard: state.names.shard, ...report, failure: undefined };
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      log.error("flush failed; the log still holds everything", { index: spec.index, failure });
+      return {
+        index: spec.index,
+        shard: state.names.shard,
+        segmentsWritten: 0,
+        checkpointLsn: 0,
+        bytesWritten: 0,
+        failure,
+      };
+    }
+  }
+
+  #stats(): ShardStats[] {
+    return [...this.shards.values()].map(shardStats);
+  }
+
+  #drainTimings(): WriterTimings {
+    const { walWriteSeconds, flushSeconds, bytesWritten } = this.timings;
+    this.timings.walWriteSeconds = [];
+    this.timings.flushSeconds = [];
+    this.timings.bytesWritten = 0;
+    return { walWriteSeconds, flushSeconds, bytesWritten };
+  }
+
+  /** Gives back memory that no snapshot uses any more: main has heard that from every searcher. */
+  #unmap(keys: readonly string[]): void {
+    for (const { state } of this.shards.values()) {
+      for (const key of keys) {
+        const segment = state.retired.get(key);
+        if (!segment) continue;
+        state.retired.delete(key);
+        if (segment.home.kind === "disk") { for (const mapping of segment.home.mappings) mapping.unmap(); }
+      }
+    }
+  }
+
+  /** Closes an index's shards; its mappings stay until the process ends, since searches may still run. */
+  async #closeIndex({ incarnation, deleted }: { incarnation: string; deleted: boolean }): Promise<void> {
+    for (const { state } of [...this.shardsOf(incarnation)]) {
+      await state.maintenance.take(() =>
+        state.turn.take(() => {
+          this.shards.delete(`${incarnation}/${state.names.shard}`);
+          this.durability.remove(state.store);
+          if (deleted) state.store.publishDeleted();
+          state.store.close({ clean: !deleted });
+        })
+      );
+    }
+  }
+
+  /** Flushes, syncs and closes everything. */
+  async #stop(): Promise<{ readonly clean: boolean }> {
+    if (this.#upkeep !== undefined) clearInterval(this.#upkeep);
+    this.durability.stop();
+    let clean = true;
+    for (const open of [...this.shards.values()]) {
+      if (open.state.store.poisoned) {
+        clean = false;
+        continue;
+      }
+      const report = hasUnflushed(open.state) ? await this.#flushShard(open, true) : undefined;
+      if (report?.failure !== undefined) clean = false;
+      open.state.store.close({ clean: report?.failure === undefined });
+    }
+    this.shards.clear();
+    return { clean };
+  }
+
+  /** Flushes what is due, probes shards that wait for space, releases what nobody needs. */
+  async #keepUp(): Promise<void> {
+    if (this.#upkeepRuns) return;
+    this.#upkeepRuns = true;
+    try {
+      for (const open of [...this.shards.values()]) {
+        const { state } = open;
+        if (state.store.blocked) this.#probe(open);
+        if (state.store.poisoned || state.store.blocked) continue;
+        if (this.#flushDue(state)) await this.#flushShard(open, false);
+        if (!state.store.poisoned) state.store.release(new Set());
+      }
+    } catch (error) {
+      this.options.log.error("upkeep failed", {
+        failure: error instanceof Error ? error.stack : String(error),
+      });
+    } finally {
+      this.#upkeepRuns = false;
+    }
+  }
+
+  #probe({ state, spec }: OpenShard): void {
+    if (!state.store.tryUnblock()) return;
+    this.options.log.info("space is back, writes go on", { index: spec.index });
+    this.options.main.condition({ index: spec.index, shard: state.names.shard, failure: undefined });
+  }
+
+  #flushDue(state: ShardState): boolean {
+    const { flushSizeBytes, flushIntervalMs } = this.settings;
+    if (state.memoryBytes >= flushSizeBytes) return true;
+    const since = state.unflushedSinceMs;
+    return since !== 0 && this.options.clock.monotonicMs() - since >= flushIntervalMs;
+  }
+
+  /** Starts a flush when memory is over the limit; called after each write. */
+  flushIfLarge(open: OpenShard): void {
+    if (open.state.memoryBytes < this.settings.flushSizeBytes || open.state.maintenance.waiting > 0) return;
+    this.#flushShard(open, false);
+  }
+
+  #syncFailed(store: ShardState["store"], error: unknown): void {
+    const failure = error instanceof Error ? error.message : String(error);
+    for (const { state, spec } of this.shards.values()) {
+      if (state.store !== store) continue;
+      this.options.log.error("log sync failed; the shard takes no more writes", {
+        index: spec.index,
+        failure,
+      });
+      this.options.main.condition({ index: spec.index, shard: state.names.shard, failure });
+    }
+  }
+
+  #shardEnvironment(): ShardEnvironment {
+    const { fs, clock, random, log, main, pause, viewMapping } = this.options;
+    const settings = () => this.settings;
+    const limits: ShardLimits = {
+      get maxJsonDepth() {
+        return settings().maxJsonDepth;
+      },
+      get maxFields() {
+        return settings().maxFields;
+      },
+      get flushSizeBytes() {
+        return settings().flushSizeBytes;
+      },
+      get flushIntervalMs() {
+        return settings().flushIntervalMs;
+      },
+    };
+    return {
+      fs,
+      clock,
+      random,
+      log,
+      pause,
+      viewMapping,
+      limits,
+      publish: (snapshot) => main.published(snapshot),
+    };
+  }
+
+  #storeEnvironment(): StoreEnvironment {
+    const { fs, clock, random, log, lsn, boot } = this.options;
+    const settings = () => this.settings;
+    return {
+      fs,
+      clock,
+      random,
+      log,
+      ...boot,
+      nextLsn: () => Number(Atomics.add(lsn, 0, 1n)) + 1,
+      raiseLsn: (atLeast) => raise(lsn, BigInt(atLeast)),
+      get walMaxBytes() {
+        return settings().walMaxBytes;
+      },
+      retainSupersededMs: () => this.settings.retainSupersededMs,
+    };
+  }
+}
+
+/** Raises the shared counter to at least `floor`. */
+function raise(counter: BigInt64Array, floor: bigint): void {
+  for (let seen = Atomics.load(counter, 0); seen < floor;) {
+    const before = Atomics.compareExchange(counter, 0, seen, floor);
+    if (before === seen) return;
+    seen = before;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Answers as Elasticsearch gives them: the media type that the client asked for, its way of reading parameters.
+ *
+ * @module
+ */
+import { type Json, renderJson } from "../base/json.ts";
+import { RequestError } from "../base/errors.ts";
+import { Answer } from "../http/answer.ts";
+import type { RequestContext } from "../http/context.ts";
+
+/** Of every answer on this port; the official clients refuse servers without it. */
+export const PRODUCT_HEADERS = { "x-elastic-product": "Elasticsearch" } as const;
+
+/** The version whose behaviour this port follows, as clients check it. */
+export const COMPATIBLE_VERSION = "8.13.4";
+
+const VENDORED = /application\/vnd\.elasticsearch\+json\s*;\s*compatible-with=(\d+)/;
+
+/** Media type of the answer: the vendored one when the client speaks it. */
+export function mediaType({ request }: RequestContext): string {
+  const accept = request.headers.get("accept");
+  const vendored = accept === null ? null : VENDORED.exec(accept);
+  return vendored ? `application/vnd.elasticsearch+json;compatible-with=${vendored[1]}` : "application/json";
+}
+
+/** A JSON answer; `body` may be rendered already. */
+export function answer(
+  context: RequestContext,
+  body: Json | Uint8Array,
+  status = 200,
+  headers?: Readonly<Record<string, string>>,
+): Answer {
+  return new Answer(
+    status,
+    body instanceof Uint8Array ? body : renderJson(body),
+    mediaType(context),
+    headers,
+  );
+}
+
+/** Plain text, as `_cat` answers. */
+export function text(body: string): Answer {
+  return new Answer(200, body, "text/plain; charset=UTF-8");
+}
+
+/** A flag of the query string: absent is false, `?flag` and `?flag=true` are true. @throws {RequestError} 400 */
+export function flag({ query }: RequestContext, name: string, absent = false): boolean {
+  const value = query.get(name);
+  if (value === null) return absent;
+  if (value === "" || value === "true") return true;
+  if (value === "false") return false;
+  throw new RequestError(`Failed to parse value [${value}] as only [true] or [false] are allowed.`, {
+    status: 400,
+    type: "illegal_argument_exception",
+  });
+}
+
+/** An integer of the query string, or undefined. @throws {RequestError} 400 */
+export function integer({ query }: RequestContext, name: string): number | undefined {
+  const value = query.get(name);
+  if (value === null) return undefined;
+  if (!/^-?\d{1,15}$/.test(value)) {
+    throw new RequestError(`Failed to parse int parameter [${name}] with value [${value}]`, {
+      status: 400,
+      type: "illegal_argument_exception",
+    });
+  }
+  return Number(value);
+}

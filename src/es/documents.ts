@@ -1,0 +1,297 @@
+/**
+ * Documents by id on port 9200: `_doc`, `_create`, `_update`, `_source`, `_mget`.
+ *
+ * @module
+ */
+import { RequestError } from "../base/errors.ts";
+import { type Json, RawJson } from "../base/json.ts";
+import { utf8 } from "../base/bytes.ts";
+import type { Engine, RefreshPolicy } from "../engine/engine.ts";
+import type { WriteCall, WriteReply } from "../engine/messages.ts";
+import { PRIMARY_TERM, type VersionType } from "../shard/operation.ts";
+import { filterSource, parseSourceFilter, type SourceFilter } from "./source_filter_tmp.ts";
+import type { Answer } from "../http/answer.ts";
+import type { RequestContext } from "../http/context.ts";
+import { objectBody } from "../http/json_body.ts";
+import { answer, flag, integer } from "./answer.ts";
+
+const MAX_ID_BYTES = 512;
+
+/** PUT or POST of `/{index}/_doc[/{id}]` and `/{index}/_create/{id}`. */
+export async function indexDocument(engine: Engine, context: RequestContext): Promise<Answer> {
+  const { index: name, id } = context.params as { index: string; id?: string };
+  if (id !== undefined) checkId(id);
+  const opType = context.query.get("op_type") ?? (context.path.includes("/_create/") ? "create" : "index");
+  if (opType !== "index" && opType !== "create") {
+    throw new RequestError(`opType must be 'create' or 'index', found: [${opType}]`, {
+      status: 400,
+      type: "illegal_argument_exception",
+    });
+  }
+  const conditions = writeConditions(context);
+  if (conditions.version >= 0 && opType === "create") {
+    throw validation("create operations only support internal versioning. use index instead");
+  }
+  const body = await context.readBody();
+  if (body.length === 0) throw validation("source is missing");
+  const index = await engine.writeIndex(name, { requireAlias: flag(context, "require_alias") });
+  const call: Omit<WriteCall, "incarnation" | "shard"> = {
+    action: opType,
+    id,
+    body,
+    ...conditions,
+    retryOnConflict: 0,
+    wantSource: false,
+  };
+  const reply = await engine.write(index, call, {
+    refresh: refreshPolicy(context),
+    routing: routing(context),
+  });
+  return writeAnswer(context, index.name, reply);
+}
+
+export async function deleteDocument(engine: Engine, context: RequestContext): Promise<Answer> {
+  const { index: name, id } = context.params as { index: string; id: string };
+  checkId(id);
+  const conditions = writeConditions(context);
+  const external = conditions.versionType !== "internal";
+  const index = await engine.writeIndex(name, { create: external });
+  const reply = await engine.write(
+    index,
+    { action: "delete", id, body: utf8(""), ...conditions, retryOnConflict: 0, wantSource: false },
+    { refresh: refreshPolicy(context), routing: routing(context) },
+  );
+  return writeAnswer(context, index.name, reply);
+}
+
+/** POST `/{index}/_update/{id}`. */
+export async function updateDocument(engine: Engine, context: RequestContext): Promise<Answer> {
+  const { index: name, id } = context.params as { index: string; id: string };
+  checkId(id);
+  const conditions = writeConditions(context);
+  const body = await context.readBody();
+  if (body.length === 0) throw validation("script or doc is missing");
+  const source = sourceParameter(context);
+  const index = await engine.writeIndex(name, { requireAlias: flag(context, "require_alias") });
+  const reply = await engine.write(
+    index,
+    {
+      action: "update",
+      id,
+      body,
+      ...conditions,
+      retryOnConflict: integer(context, "retry_on_conflict") ?? 0,
+      wantSource: source !== undefined,
+    },
+    { refresh: refreshPolicy(context), routing: routing(context) },
+  );
+  return writeAnswer(context, index.name, reply, source);
+}
+
+/** GET or HEAD of `/{index}/_doc/{id}`. */
+export async function getDocument(engine: Engine, context: RequestContext): Promise<Answer> {
+  const { index: name, id } = context.params as { index: string; id: string };
+  const index = engine.one(name);
+  if (flag(context, "refresh")) await engine.refresh([index]);
+  const [found] = await engine.get(index, [id], routing(context));
+  if (!found) return answer(context, { _index: index.name, _id: id, found: false }, 404);
+  return answer(
+    context,
+    foundDocument(index.name, id, found, sourceParameter(context) ?? parseSourceFilter(undefined)),
+  );
+}
+
+/** GET `/{index}/_source/{id}`. */
+export async function getSource(engine: Engine, context: RequestContext): Promise<Answer> {
+  const { index: name, id } = context.params as { index: string; id: string };
+  const index = engine.one(name);
+  const [found] = await engine.get(index, [id], routing(context));
+  if (!found) {
+    throw new RequestError(`Document not found [${index.name}]/[${id}]`, {
+      status: 404,
+      type: "resource_not_found_exception",
+    });
+  }
+  return answer(
+    context,
+    filterSource(found.source, sourceParameter(context) ?? parseSourceFilter(undefined)) ?? {},
+  );
+}
+
+/** `_mget`, with or without an index in the path. */
+export async function multiGet(engine: Engine, context: RequestContext): Promise<Answer> {
+  const body = await objectBody(context);
+  const defaultIndex = context.params["index"];
+  const wanted = parseMultiGet(body, defaultIndex, sourceParameter(context));
+  const docs = await Promise.all(wanted.map(async ({ index: name, id, source }): Promise<Json> => {
+    try {
+      const index = engine.one(name);
+      const [found] = await engine.get(index, [id]);
+      if (!found) return { _index: index.name, _id: id, found: false };
+      return foundDocument(index.name, id, found, source);
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const cause = { type: error.type, reason: error.message, ...(error.details as Record<string, Json>) };
+      return { _index: name, _id: id, error: { root_cause: [cause], ...cause } };
+    }
+  }));
+  return answer(context, { docs });
+}
+
+interface WantedDocument {
+  readonly index: string;
+  readonly id: string;
+  readonly source: SourceFilter;
+}
+
+function parseMultiGet(
+  body: Record<string, unknown>,
+  defaultIndex: string | undefined,
+  source: SourceFilter | undefined,
+): WantedDocument[] {
+  const whole = source ?? parseSourceFilter(undefined);
+  const entries: unknown[] = Array.isArray(body["docs"])
+    ? body["docs"]
+    : Array.isArray(body["ids"])
+    ? body["ids"].map((id) => ({ _id: id }))
+    : [];
+  if (entries.length === 0) throw validation("no documents to get");
+  return entries.map((entry, i) => {
+    const { _index, _id, _source } =
+      (typeof entry === "object" && entry !== null ? entry : { _id: entry }) as Record<
+        string,
+        unknown
+      >;
+    const index = typeof _index === "string" ? _index : defaultIndex;
+    if (index === undefined) throw validation(`index is missing for doc ${i}`);
+    if (_id === undefined || _id === null) throw validation(`id is missing for doc ${i}`);
+    return { index, id: String(_id), source: _source === undefined ? whole : parseSourceFilter(_source) };
+  });
+}
+
+function foundDocument(
+  index: string,
+  id: string,
+  { source, seqNo, version }: {
+    readonly source: Uint8Array;
+    readonly seqNo: number;
+    readonly version: number;
+  },
+  filter: SourceFilter,
+): Json {
+  const filtered = filterSource(source, filter);
+  return {
+    _index: index,
+    _id: id,
+    _version: version,
+    _seq_no: seqNo,
+    _primary_term: PRIMARY_TERM,
+    found: true,
+    _source: filtered === undefined ? undefined : new RawJson(filtered),
+  };
+}
+
+function writeAnswer(
+  context: RequestContext,
+  index: string,
+  { id, result, seqNo, version, source, shard: _shard }: WriteReply & { readonly shard: number },
+  filter?: SourceFilter,
+): Answer {
+  const status = result === "created" ? 201 : result === "not_found" ? 404 : 200;
+  const shards = result === "noop" ? 0 : 1;
+  const filtered = source !== undefined && filter ? filterSource(source, filter) : undefined;
+  const refreshed = refreshPolicy(context) === "true" && result !== "noop";
+  const location = `/${encodeURIComponent(index)}/_doc/${encodeURIComponent(id)}`;
+  return answer(
+    context,
+    {
+      _index: index,
+      _id: id,
+      _version: version,
+      result,
+      forced_refresh: refreshed ? true : undefined,
+      _shards: { total: shards, successful: shards, failed: 0 },
+      _seq_no: seqNo,
+      _primary_term: PRIMARY_TERM,
+      get: filtered === undefined
+        ? undefined
+        : { _seq_no: seqNo, _primary_term: PRIMARY_TERM, found: true, _source: new RawJson(filtered) },
+    },
+    status,
+    result === "created" ? { location } : undefined,
+  );
+}
+
+function writeConditions(context: RequestContext) {
+  const ifSeqNo = integer(context, "if_seq_no") ?? -1;
+  const ifPrimaryTerm = integer(context, "if_primary_term") ?? -1;
+  const version = integer(context, "version") ?? -1;
+  const versionType = context.query.get("version_type") ?? "internal";
+  if (versionType !== "internal" && versionType !== "external" && versionType !== "external_gte") {
+    throw new RequestError(`No version type match [${versionType}]`, {
+      status: 400,
+      type: "illegal_argument_exception",
+    });
+  }
+  if (version >= 0 && versionType === "internal") {
+    throw validation(
+      "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead",
+    );
+  }
+  if (versionType !== "internal" && version < 0) {
+    throw validation(`illegal version value [${version}] for version type [${versionType.toUpperCase()}]`);
+  }
+  if ((ifSeqNo >= 0) !== (ifPrimaryTerm > 0)) {
+    throw validation(
+      ifSeqNo >= 0
+        ? "ifSeqNo is set, but primary term is [0]"
+        : `ifSeqNo is unassigned, but primary term is [${ifPrimaryTerm}]`,
+    );
+  }
+  return { ifSeqNo, ifPrimaryTerm, version, versionType: versionType as VersionType };
+}
+
+/** `?refresh`: absent and `false`, empty and `true`, `wait_for`. @throws {RequestError} 400 */
+export function refreshPolicy(context: RequestContext): RefreshPolicy {
+  const value = context.query.get("refresh");
+  if (value === null || value === "false") return "false";
+  if (value === "" || value === "true") return "true";
+  if (value === "wait_for") return "wait_for";
+  throw new RequestError(`Unknown value for refresh: [${value}].`, {
+    status: 400,
+    type: "illegal_argument_exception",
+  });
+}
+
+function routing(context: RequestContext): string | undefined {
+  return context.query.get("routing") ?? undefined;
+}
+
+/** `?_source`, `?_source_includes`, `?_source_excludes`; undefined when none is given. */
+function sourceParameter(context: RequestContext): SourceFilter | undefined {
+  const source = context.query.get("_source");
+  const includes = context.query.get("_source_includes");
+  const excludes = context.query.get("_source_excludes");
+  if (source === null && includes === null && excludes === null) return undefined;
+  if (source === "true" || source === "") return parseSourceFilter(true);
+  if (source === "false") return parseSourceFilter(false);
+  const list = (value: string | null) => value === null ? [] : value.split(",");
+  return parseSourceFilter({ includes: list(source ?? includes), excludes: list(excludes) });
+}
+
+function checkId(id: string): void {
+  const size = utf8(id).length;
+  if (size === 0) throw validation("if _id is specified it must not be empty");
+  if (size > MAX_ID_BYTES) {
+    throw validation(
+      `id [${id.slice(0, 64)}...] is too long, must be no longer than ${MAX_ID_BYTES} bytes but was: ${size}`,
+    );
+  }
+}
+
+export function validation(reason: string): RequestError {
+  return new RequestError(`Validation Failed: 1: ${reason};`, {
+    status: 400,
+    type: "action_request_validation_exception",
+  });
+}

@@ -1,0 +1,246 @@
+/**
+ * Request bodies: bounded, decompressed, in shared memory so that they reach other threads without a copy.
+ *
+ * The limits count decompressed bytes, and hold while decompressing: a small body that unfolds into a large one stops
+ * at the limit.
+ *
+ * @module
+ */
+import { RequestError } from "../base/errors.ts";
+import { decodeBody } from "./decode_body.ts";
+
+export interface BodyLimits {
+  /** Decompressed bytes of one body. */
+  readonly maxBytes: number;
+  /** How long the client may send nothing; `DEFAULT_STALL_MS` unless told. */
+  readonly stallMs?: number;
+}
+
+export const DEFAULT_STALL_MS = 60_000;
+
+export const DEFAULT_PIECE_BYTES = 1 << 20;
+
+/** Bodies up to this size are taken in one piece from the listener, which is cheaper than a stream. */
+const MAX_WHOLE_BYTES = 64 << 10;
+
+/** Memory that the bodies of all running requests may take together. */
+export class BodyBudget {
+  #takenBytes = 0;
+
+  /** @param limitBytes Asked at every body, so that a reload counts at once. */
+  constructor(private readonly limitBytes: () => number) {}
+
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** @throws {RequestError} 429 when it would be too much. */
+  take(bytes: number): void {
+    const limit = this.limitBytes();
+    if (this.#takenBytes + bytes > limit) {
+      throw new RequestError(
+        `bodies of running requests hold ${this.#takenBytes} bytes; ${bytes} more would exceed the limit of ${limit} ` +
+          `(limits.max_inflight_body_mb)`,
+        { status: 429, type: "es_rejected_execution_exception", headers: { "retry-after": "1" } },
+      );
+    }
+    this.#takenBytes += bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#takenBytes -= bytes;
+  }
+}
+
+/** One request's share of the budget. */
+export class BodyAccount {
+  #bytes = 0;
+
+  constructor(private readonly budget: BodyBudget) {}
+
+  take(bytes: number): void {
+    this.budget.take(bytes);
+    this.#bytes += bytes;
+  }
+
+  /** Gives all of it back. */
+  close(): void {
+    this.budget.giveBack(this.#bytes);
+    this.#bytes = 0;
+  }
+}
+
+/** What to read: a request and its stream of bytes as sent. */
+export interface IncomingBody {
+  readonly request: Request;
+  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly account: BodyAccount;
+}
+
+/** @throws {RequestError} 400, 408, 413, 415, 429. */
+export async function readBody(
+  body: IncomingBody,
+  limits: BodyLimits,
+): Promise<Uint8Array<SharedArrayBuffer>> {
+  const { request, stream, account } = body;
+  const { maxBytes, stallMs = DEFAULT_STALL_MS } = limits;
+  const encoding = request.headers.get("content-encoding");
+  const announced = request.headers.get("content-length");
+  const sentBytes = announced === null ? undefined : Number(announced);
+  if (sentBytes !== undefined && sentBytes > maxBytes) {
+    stream.cancel().catch(clientGone);
+    throw tooLarge(maxBytes, sentBytes);
+  }
+  if (isIdentity(encoding) && sentBytes !== undefined) {
+    account.take(sentBytes);
+    return sentBytes <= MAX_WHOLE_BYTES
+      ? await readWhole(request, sentBytes, stallMs)
+      : await readKnown(stream, sentBytes, stallMs);
+  }
+  return await readUnknown(decodeBody(chunks(stream, stallMs), encoding), account, maxBytes);
+}
+
+/**
+ * Pieces of exactly `pieceBytes`, the last one shorter; each in shared memory of its own.
+ *
+ * @throws {RequestError} 400, 408, 415, 429.
+ */
+export async function* bodyPieces(
+  { request, stream, account }: IncomingBody,
+  { pieceBytes, stallMs }: { readonly pieceBytes: number; readonly stallMs: number },
+): AsyncGenerator<Uint8Array<SharedArrayBuffer>, void, void> {
+  // The piece that fills and the one that the consumer holds.
+  account.take(2 * pieceBytes);
+  let piece = sharedBytes(pieceBytes);
+  let filled = 0;
+  for await (const chunk of decodeBody(chunks(stream, stallMs), request.headers.get("content-encoding"))) {
+    for (let at = 0; at < chunk.length;) {
+      const size = Math.min(chunk.length - at, pieceBytes - filled);
+      piece.set(chunk.subarray(at, at + size), filled);
+      at += size;
+      filled += size;
+      if (filled < pieceBytes) continue;
+      yield piece;
+      piece = sharedBytes(pieceBytes);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
+}
+
+export function sharedBytes(size: number): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(new SharedArrayBuffer(size));
+}
+
+function isIdentity(encoding: string | null): boolean {
+  return encoding === null || encoding === "" || encoding.toLowerCase() === "identity";
+}
+
+async function readWhole(
+  request: Request,
+  sizeBytes: number,
+  stallMs: number,
+): Promise<Uint8Array<SharedArrayBuffer>> {
+  const bytes = sharedBytes(sizeBytes);
+  const read = await inTime(request.arrayBuffer(), stallMs).catch(brokenBody);
+  bytes.set(new Uint8Array(read));
+  return bytes;
+}
+
+async function readKnown(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  sizeBytes: number,
+  stallMs: number,
+): Promise<Uint8Array<SharedArrayBuffer>> {
+  const bytes = sharedBytes(sizeBytes);
+  let filled = 0;
+  for await (const chunk of chunks(stream, stallMs)) {
+    bytes.set(chunk, filled);
+    filled += chunk.length;
+  }
+  return filled === sizeBytes ? bytes : bytes.subarray(0, filled);
+}
+
+async function readUnknown(
+  source: AsyncIterable<Uint8Array>,
+  account: BodyAccount,
+  maxBytes: number,
+): Promise<Uint8Array<SharedArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes, undefined);
+    account.take(chunk.length);
+    parts.push(chunk);
+  }
+  const bytes = sharedBytes(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** The stream's chunks, each awaited for `stallMs` at most. The stream is cancelled when the consumer stops early. */
+async function* chunks(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  stallMs: number,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const reader = stream.getReader();
+  let ended = false;
+  try {
+    while (true) {
+      const { done, value } = await inTime(reader.read(), stallMs).catch(brokenBody);
+      if (done) {
+        ended = true;
+        return;
+      }
+      yield value;
+    }
+  } finally {
+    if (!ended) reader.cancel().catch(clientGone);
+  }
+}
+
+/** @throws {RequestError} 408 when `promise` takes longer. */
+async function inTime<T>(promise: Promise<T>, stallMs: number): Promise<T> {
+  let timer = 0;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() =>
+      reject(
+        new RequestError(`the body stalled for ${stallMs} ms`, {
+          status: 408,
+          type: "request_timeout_exception",
+          headers: { connection: "close" },
+        }),
+      ), stallMs);
+  });
+  try {
+    return await Promise.race([promise, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function brokenBody(error: unknown): never {
+  if (error instanceof RequestError) throw error;
+  const reason = error instanceof Error ? error.message : String(error);
+  throw new RequestError(`the body could not be read: ${reason}`, {
+    status: 400,
+    type: "illegal_argument_exception",
+    headers: { connection: "close" },
+  });
+}
+
+/** Cancelling tells the listener that nobody reads on; whether the client is still there makes no difference. */
+function clientGone(_error: unknown): void {}
+
+function tooLarge(maxBytes: number, sentBytes: number | undefined): RequestError {
+  const size = sentBytes === undefined ? "" : ` of ${sentBytes} bytes`;
+  return new RequestError(
+    `the body${size} exceeds the limit of ${maxBytes} bytes (limits.max_body_bytes)`,
+    { status: 413, type: "content_too_long_exception", headers: { connection: "close" } },
+  );
+}

@@ -1,0 +1,134 @@
+/**
+ * Metrics in Prometheus's text form, through its own library.
+ *
+ * @module
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Engine } from "../engine/engine.ts";
+import type { Health } from "../engine/health.ts";
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export interface MemoryReading {
+  readonly rssBytes: number;
+  /** Anonymous memory: what mapped files do not count to. */
+  readonly anonymousBytes: number;
+}
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #queryLatency = this.#histogram(
+    "xerj_query_latency_seconds",
+    "Time of a search, from its arrival to its answer",
+  );
+  readonly #indexLatency = this.#histogram("xerj_index_latency_seconds", "Time of a write request");
+  readonly #flushDuration = this.#histogram("xerj_flush_duration_seconds", "Time of a flush of one shard");
+  readonly #mergeDuration = this.#histogram("xerj_merge_duration_seconds", "Time of a merge");
+  readonly #walWrite = this.#histogram("xerj_wal_write_latency_seconds", "Time of an append to a log");
+  readonly #queries = this.#counter("xerj_queries_executed_total", "Searches executed");
+  readonly #bytesWritten = this.#counter(
+    "xerj_bytes_written_total",
+    "Bytes of request bodies written, and of segments",
+  );
+  readonly #bytesRead = this.#counter("xerj_bytes_read_total", "Bytes of answers to searches and gets");
+  readonly #docsIndexed = new Counter({
+    name: "xerj_docs_indexed_total",
+    help: "Documents indexed since start",
+    labelNames: ["index"],
+    registers: [this.#registry],
+  });
+  readonly #segments = this.#gaugeBy("xerj_segment_count", "Segments, those in memory included");
+  readonly #docs = this.#gaugeBy("xerj_doc_count", "Live documents");
+  readonly #walSize = this.#gaugeBy("xerj_wal_size_bytes", "Bytes of the log on disk");
+  readonly #retained = this.#gaugeBy(
+    "xerj_retained_bytes",
+    "Bytes that stay on disk only for copies that may be running",
+  );
+  readonly #memoryDocs = this.#gaugeBy(
+    "xerj_memtable_bytes",
+    "Bytes of documents that are not in segments on disk yet",
+  );
+  readonly #memory = new Gauge({
+    name: "xerj_memory_usage_bytes",
+    help: "Memory of the process; mapped files count to rss only",
+    labelNames: ["kind"],
+    registers: [this.#registry],
+  });
+  readonly #activeSearches = this.#gauge("xerj_active_searches", "Searches that run or wait");
+  readonly #health = this.#gauge("xerj_health_status", "0 green, 1 yellow, 2 red");
+  readonly #backup = {
+    time: this.#gauge(
+      "xerj_last_backup_timestamp_seconds",
+      "When the last backup ended; 0: none since start",
+    ),
+    bytes: this.#gauge("xerj_last_backup_bytes", "Bytes that the last backup uploaded"),
+    duration: this.#gauge("xerj_last_backup_duration_seconds", "How long the last backup took"),
+    outcome: this.#gauge("xerj_last_backup_success", "1: the last backup succeeded"),
+  };
+
+  /** A search was answered. */
+  searched(seconds: number, answerBytes: number): void {
+    this.#queries.inc();
+    this.#queryLatency.observe(seconds);
+    this.#bytesRead.inc(answerBytes);
+  }
+
+  /** A write request was answered. */
+  wrote(seconds: number, bodyBytes: number): void {
+    this.#indexLatency.observe(seconds);
+    this.#bytesWritten.inc(bodyBytes);
+  }
+
+  /** The whole page. Asks every writer once. */
+  async render(
+    engine: Engine,
+    { memory, health }: { readonly memory: MemoryReading; readonly health: Health },
+  ): Promise<string> {
+    const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
+    for (const { walWriteSeconds, flushSeconds, bytesWritten } of timings) {
+      for (const seconds of walWriteSeconds) this.#walWrite.observe(seconds);
+      for (const seconds of flushSeconds) this.#flushDuration.observe(seconds);
+      this.#bytesWritten.inc(bytesWritten);
+    }
+    const byIndex = [
+      this.#docsIndexed,
+      this.#segments,
+      this.#docs,
+      this.#walSize,
+      this.#retained,
+      this.#memoryDocs,
+    ];
+    for (const gauge of byIndex) gauge.reset();
+    for (const shard of stats) {
+      const labels = { index: shard.index };
+      this.#docsIndexed.inc(labels, shard.indexedTotal);
+      this.#segments.inc(labels, shard.segments.length);
+      this.#docs.inc(labels, shard.liveDocs);
+      this.#walSize.inc(labels, shard.walBytes);
+      this.#retained.inc(labels, shard.retainedBytes);
+      this.#memoryDocs.inc(labels, shard.memoryBytes);
+    }
+    this.#memory.set({ kind: "rss" }, memory.rssBytes);
+    this.#memory.set({ kind: "anonymous" }, memory.anonymousBytes);
+    this.#activeSearches.set(engine.searchGate.active + engine.searchGate.queued);
+    this.#health.set({ green: 0, yellow: 1, red: 2 }[health.status]);
+    for (const gauge of Object.values(this.#backup)) gauge.inc(0);
+    return await this.#registry.metrics();
+  }
+
+  #histogram(name: string, help: string) {
+    return new Histogram({ name, help, buckets: SECONDS, registers: [this.#registry] });
+  }
+
+  #counter(name: string, help: string) {
+    return new Counter({ name, help, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string) {
+    return new Gauge({ name, help, registers: [this.#registry] });
+  }
+
+  #gaugeBy(name: string, help: string) {
+    return new Gauge({ name, help, labelNames: ["index"], registers: [this.#registry] });
+  }
+}

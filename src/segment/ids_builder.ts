@@ -1,0 +1,138 @@
+/**
+ * Builds the body of `segment.ids`: ids in doc order and the hash index over them. Tombstones and the end of the
+ * file come later (`ids_tail.ts`), when the commit knows them.
+ *
+ * Runs: `ids:blocks`, `ids:offsets` (u32 for each block, in units of 4 bytes), `ids:starts`, `ids:entries`.
+ *
+ * @module
+ */
+import { ByteWriter } from "../base/bytes.ts";
+import { assert } from "../base/errors.ts";
+import { packBits, packedWords } from "../format/bitpack.ts";
+import { FileKind } from "../format/container.ts";
+import {
+  bucketOf,
+  encodeIdsMeta,
+  fingerprintOf,
+  hashId,
+  ID_BLOCK_DOCS,
+  IdBlockEncoder,
+  type IdsMeta,
+  idsMeta,
+} from "../format/ids.ts";
+import type { IdCursor } from "./input.ts";
+import { type ByteSink, type OpenBody, RunFile } from "./run_file.ts";
+import type { RunWriter } from "./runs.ts";
+
+/** What finishing `segment.ids` needs to know of its body; may be posted to another thread. */
+export interface IdsBodyState {
+  readonly open: OpenBody;
+  /** What the directory will say of the ids. */
+  readonly meta: Uint8Array;
+}
+
+/** The same with the body itself: all of `segment.ids` up to its last part. */
+export interface IdsBody extends IdsBodyState {
+  readonly bytes: Uint8Array;
+}
+
+/** Values that are packed at a time; a multiple of 32, so that pieces join at word boundaries. */
+const PACK_VALUES = 8192;
+/** Ids between two yields. */
+const YIELD_IDS = 8192;
+
+export function* buildIds(
+  open: () => IdCursor,
+  docCount: number,
+  options: { readonly uuid: string; readonly sink: ByteSink },
+): Generator<void, IdsBodyState> {
+  const file = new RunFile(FileKind.Ids, options.uuid, options);
+  const { used, hashes } = yield* scanIds(open(), docCount);
+  const meta = idsMeta(docCount, used);
+  yield* writeBlocks(open(), meta, file);
+  yield* writeIndex(hashes, meta, file);
+  const metaBytes = new ByteWriter();
+  encodeIdsMeta(meta, metaBytes);
+  return { open: file.suspend(), meta: metaBytes.toBytes() };
+}
+
+function* scanIds(
+  cursor: IdCursor,
+  docCount: number,
+): Generator<void, { readonly used: Uint8Array; readonly hashes: Uint32Array }> {
+  const used = new Uint8Array(256);
+  const hashes = new Uint32Array(docCount);
+  let doc = 0;
+  while (cursor.next()) {
+    const { bytes, start, end } = cursor;
+    for (let i = start; i < end; i++) used[bytes[i]!] = 1;
+    assert(doc < docCount, "there are as many ids as documents");
+    hashes[doc++] = hashId(bytes, start, end);
+    if (doc % YIELD_IDS === 0) yield;
+  }
+  assert(doc === docCount, `${doc} ids for ${docCount} documents`);
+  return { used, hashes };
+}
+
+function* writeBlocks(cursor: IdCursor, meta: IdsMeta, file: RunWriter): Generator<void, void> {
+  const encoder = new IdBlockEncoder(meta);
+  const out = new ByteWriter(65536);
+  const offsets = new ByteWriter(Math.ceil(meta.docCount / ID_BLOCK_DOCS) * 4);
+  let written = 0;
+  file.begin("ids:blocks");
+  for (let doc = 0; cursor.next(); doc++) {
+    if (encoder.count === 0) offsets.u32((written + out.length) / 4);
+    encoder.add(cursor.bytes, cursor.start, cursor.end);
+    if (encoder.count === ID_BLOCK_DOCS) encoder.finish(out);
+    if (doc % YIELD_IDS === YIELD_IDS - 1) {
+      // Only between blocks: YIELD_IDS is a multiple of ID_BLOCK_DOCS.
+      written += out.length;
+      file.append(out.bytes());
+      out.clear();
+      yield;
+    }
+  }
+  if (encoder.count > 0) encoder.finish(out);
+  file.append(out.bytes());
+  file.end();
+  file.begin("ids:offsets");
+  file.append(offsets.bytes());
+  file.end();
+}
+
+function* writeIndex(hashes: Uint32Array, meta: IdsMeta, file: RunWriter): Generator<void, void> {
+  const { docCount, buckets, docBits, fingerprintBits, startBits } = meta;
+  const starts = new Uint32Array(buckets + 1);
+  for (let doc = 0; doc < docCount; doc++) starts[bucketOf(hashes[doc]!, buckets) + 1]!++;
+  for (let b = 0; b < buckets; b++) starts[b + 1]! += starts[b]!;
+  yield;
+  const entries = new Uint32Array(docCount);
+  const next = starts.slice(0, buckets);
+  for (let doc = 0; doc < docCount; doc++) {
+    const hash = hashes[doc]!;
+    const bucket = bucketOf(hash, buckets);
+    const high = docBits === 32 ? 0 : fingerprintOf(hash, fingerprintBits) << docBits;
+    entries[next[bucket]!++] = high | doc;
+  }
+  yield;
+  yield* writePacked("ids:starts", buckets === 0 ? new Uint32Array(0) : starts, startBits, file);
+  yield* writePacked("ids:entries", entries, docBits + fingerprintBits, file);
+}
+
+/** A run of bit-packed values. */
+function* writePacked(
+  name: string,
+  values: Uint32Array,
+  width: number,
+  file: RunWriter,
+): Generator<void, void> {
+  const words = new Int32Array(packedWords(width, PACK_VALUES));
+  file.begin(name);
+  for (let from = 0; from < values.length; from += PACK_VALUES) {
+    const part = values.subarray(from, from + PACK_VALUES);
+    const end = packBits(part, part.length, width, words, 0);
+    file.append(new Uint8Array(words.buffer, 0, end * 4));
+    yield;
+  }
+  file.end();
+}

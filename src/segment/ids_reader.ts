@@ -1,0 +1,205 @@
+/**
+ * Reads `segment.ids` in place: the id of a doc, the doc of an id, tombstones, the born dead.
+ *
+ * @module
+ */
+import { ByteReader, utf8Text } from "../base/bytes.ts";
+import { assert, CorruptionError } from "../base/errors.ts";
+import { extractBits } from "../format/bitpack.ts";
+import {
+  bucketOf,
+  decodeIdsMeta,
+  decodeTombstones,
+  fingerprintOf,
+  hashId,
+  ID_BLOCK_DOCS,
+  IdBlockDecoder,
+  type IdsMeta,
+} from "../format/ids.ts";
+import type { Door } from "./door.ts";
+import type { IdCursor } from "./input.ts";
+import type { Tombstones } from "./reader.ts";
+import type { Run } from "./runs.ts";
+
+export class IdsReader {
+  readonly docCount: number;
+  readonly #door: Door;
+  readonly #meta: IdsMeta;
+  readonly #blocks: Run;
+  readonly #offsets: Run;
+  readonly #offsetWords: Uint32Array;
+  readonly #starts: PackedRun;
+  readonly #entries: PackedRun;
+  readonly #decoder: IdBlockDecoder;
+  #tombstones: readonly Tombstones[] | undefined;
+  #bornDead: Uint32Array | null | undefined;
+
+  /** @throws {CorruptionError} The directory contradicts itself. */
+  constructor(door: Door) {
+    this.#door = door;
+    const meta = this.#meta = decodeIdsMeta(new ByteReader(door.container.meta));
+    this.docCount = meta.docCount;
+    this.#blocks = door.need("ids:blocks");
+    this.#offsets = door.need("ids:offsets");
+    const { buffer, byteOffset, length } = this.#offsets.bytes;
+    this.#offsetWords = new Uint32Array(buffer, byteOffset, length >>> 2);
+    const startCount = meta.buckets === 0 ? 0 : meta.buckets + 1;
+    this.#starts = new PackedRun(door.need("ids:starts"), meta.startBits, startCount);
+    this.#entries = new PackedRun(
+      door.need("ids:entries"),
+      meta.docBits + meta.fingerprintBits,
+      meta.docCount,
+    );
+    this.#decoder = new IdBlockDecoder(meta);
+    if (length !== Math.ceil(meta.docCount / ID_BLOCK_DOCS) * 4) {
+      throw new CorruptionError("Cannot open segment: id blocks and documents differ in number", {
+        file: door.image.label,
+      });
+    }
+  }
+
+  id(doc: number): string {
+    this.#decode(doc);
+    return utf8Text(this.#decoder.bytes.subarray(0, this.#decoder.length));
+  }
+
+  /** The highest doc that has the id, or -1: where an id occurs twice, the later one overwrote it. */
+  find(id: Uint8Array): number {
+    const { buckets, docBits, fingerprintBits } = this.#meta;
+    if (buckets === 0) return -1;
+    const hash = hashId(id, 0, id.length);
+    const bucket = bucketOf(hash, buckets);
+    this.#starts.touch(bucket, bucket + 2);
+    const from = this.#starts.at(bucket);
+    const to = this.#starts.at(bucket + 1);
+    if (to > this.docCount || from > to) {
+      throw new CorruptionError("Cannot read segment: id buckets are not ordered", {
+        file: this.#door.image.label,
+      });
+    }
+    this.#entries.touch(from, to);
+    const wanted = fingerprintOf(hash, fingerprintBits);
+    for (let i = to - 1; i >= from; i--) {
+      const entry = this.#entries.at(i);
+      const found = docBits === 32 ? 0 : entry >>> docBits;
+      if (found !== wanted) continue;
+      const doc = docBits === 32 ? entry : (entry & (2 ** docBits - 1)) >>> 0;
+      this.#decode(doc);
+      if (this.#matches(id)) return doc;
+    }
+    return -1;
+  }
+
+  /** Ids in doc order. */
+  cursor(): IdCursor {
+    return new StoredIdCursor(this.docCount, (doc, each) => {
+      this.#decode(Math.min(doc + ID_BLOCK_DOCS, this.docCount) - 1, each);
+    });
+  }
+
+  get tombstones(): readonly Tombstones[] {
+    if (!this.#tombstones) {
+      const run = this.#door.run("ids:tombstones");
+      this.#tombstones = run ? decodeTombstones(run.view(0, run.length)) : [];
+    }
+    return this.#tombstones;
+  }
+
+  get bornDead(): Uint32Array | null {
+    if (this.#bornDead === undefined) {
+      const run = this.#door.run("ids:born_dead");
+      if (run) {
+        const bytes = run.view(0, run.length);
+        this.#bornDead = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+      } else this.#bornDead = null;
+    }
+    return this.#bornDead;
+  }
+
+  #matches(id: Uint8Array): boolean {
+    const { bytes, length } = this.#decoder;
+    if (length !== id.length) return false;
+    for (let i = 0; i < length; i++) if (bytes[i] !== id[i]) return false;
+    return true;
+  }
+
+  /** Leaves the id of `doc` in the decoder; calls `each` for it and those before it in its block. */
+  #decode(doc: number, each?: (bytes: Uint8Array, length: number) => void): void {
+    assert(doc >= 0 && doc < this.docCount, `doc ${doc} is in the segment`);
+    const block = Math.floor(doc / ID_BLOCK_DOCS);
+    const last = block === this.#offsetWords.length - 1;
+    this.#offsets.touch(block * 4, last ? 4 : 8);
+    const from = this.#offsetWords[block]! * 4;
+    const to = last ? this.#blocks.length : this.#offsetWords[block + 1]! * 4;
+    const count = Math.min(ID_BLOCK_DOCS, this.docCount - block * ID_BLOCK_DOCS);
+    this.#decoder.decode(this.#blocks.view(from, to - from), count, doc - block * ID_BLOCK_DOCS, each);
+  }
+}
+
+/** A run of values of one width. */
+class PackedRun {
+  readonly #run: Run;
+  readonly #width: number;
+  readonly #words: Int32Array;
+
+  constructor(run: Run, width: number, count: number) {
+    if (run.length < Math.ceil(width * count / 32) * 4 || run.length % 4 !== 0) {
+      throw new CorruptionError(`Cannot open segment: run ${run.name} is ${run.length} bytes`);
+    }
+    this.#run = run;
+    this.#width = width;
+    this.#words = new Int32Array(run.bytes.buffer, run.bytes.byteOffset, run.length >>> 2);
+  }
+
+  touch(from: number, to: number): void {
+    const first = Math.floor(from * this.#width / 32);
+    const end = Math.ceil(to * this.#width / 32);
+    this.#run.touch(first * 4, (end - first) * 4);
+  }
+
+  at(i: number): number {
+    // By groups of 32 values, since i * width may exceed 32 bits.
+    return extractBits(this.#words, Math.floor(i / 32) * this.#width, this.#width, i & 31);
+  }
+}
+
+/** Decodes each block once. */
+class StoredIdCursor implements IdCursor {
+  bytes: Uint8Array = new Uint8Array(ID_BLOCK_DOCS * 32);
+  start = 0;
+  end = 0;
+  readonly #ends = new Uint32Array(ID_BLOCK_DOCS);
+  readonly #docCount: number;
+  /** Decodes the block that starts at a doc, calling back for each id. */
+  readonly #decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void;
+  #doc = 0;
+
+  constructor(docCount: number, decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void) {
+    this.#docCount = docCount;
+    this.#decode = decode;
+  }
+
+  next(): boolean {
+    if (this.#doc === this.#docCount) return false;
+    const i = this.#doc++ % ID_BLOCK_DOCS;
+    if (i === 0) this.#load();
+    this.start = i === 0 ? 0 : this.#ends[i - 1]!;
+    this.end = this.#ends[i]!;
+    return true;
+  }
+
+  #load(): void {
+    let count = 0;
+    let at = 0;
+    this.#decode(this.#doc - 1, (bytes, length) => {
+      if (at + length > this.bytes.length) {
+        const grown = new Uint8Array((at + length) * 2);
+        grown.set(this.bytes);
+        this.bytes = grown;
+      }
+      this.bytes.set(bytes.subarray(0, length), at);
+      at += length;
+      this.#ends[count++] = at;
+    });
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * Where a shard's files lie in its folder.
+ *
+ * @module
+ */
+import {
+  ASIDE_FOLDER,
+  MANIFEST_FOLDER,
+  segmentName,
+  STAGED_SUFFIX,
+  WAL_FOLDER,
+} from "../format/file_names.ts";
+
+export { SEGMENT_FILE_NAMES } from "../format/manifest.ts";
+
+export function segmentFolder(directory: string, number: number): string {
+  return `${directory}/${segmentName(number)}`;
+}
+
+export function stagedSegmentFolder(directory: string, number: number): string {
+  return segmentFolder(directory, number) + STAGED_SUFFIX;
+}
+
+export function walFolder(directory: string): string {
+  return `${directory}/${WAL_FOLDER}`;
+}
+
+export function manifestFolder(directory: string): string {
+  return `${directory}/${MANIFEST_FOLDER}`;
+}
+
+export function asideFolder(directory: string): string {
+  return `${directory}/${ASIDE_FOLDER}`;
+}

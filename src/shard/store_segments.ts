@@ -1,0 +1,146 @@
+/**
+ * How a segment's files get onto the disk: staged folder, synced files, rename, synced parent. What is in them is not
+ * known here.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { assert } from "../base/errors.ts";
+import type { ManifestFile, SegmentFileName } from "../format/manifest.ts";
+import type { FileSystem } from "../os/fs.ts";
+import { diskFull, isDiskFull, type Poison } from "../wal/poison.ts";
+import { SEGMENT_FILE_NAMES, segmentFolder, stagedSegmentFolder } from "./store_names.ts";
+
+/** About 4 ms of SHA-256. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** A segment that is being written; on the disk under its staged name until `publish`. */
+export class StagedSegment {
+  readonly number: number;
+  /** The staged folder. */
+  readonly path: string;
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #poison: Poison;
+  readonly #onDiscard: () => void;
+  readonly #written = new Set<SegmentFileName>();
+  #state: "staged" | "published" | "discarded" = "staged";
+
+  constructor(
+    fs: FileSystem,
+    directory: string,
+    { number, poison, onDiscard }: {
+      readonly number: number;
+      readonly poison: Poison;
+      readonly onDiscard: () => void;
+    },
+  ) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#poison = poison;
+    this.#onDiscard = onDiscard;
+    this.number = number;
+    this.path = stagedSegmentFolder(directory, number);
+    poison.check();
+    poison.guardWrite(() => fs.makeDirectory(this.path));
+  }
+
+  /**
+   * Writes and syncs one file.
+   *
+   * @param pieces Concatenated; shared memory is allowed.
+   * @param pause Called every few ms, so that other work of the thread gets its turn.
+   * @returns What the manifest will say about it.
+   * @throws {RequestError} 429 `disk_full`; discard, and nothing has happened.
+   * @throws {IoError} Poisons.
+   */
+  async write(
+    name: SegmentFileName,
+    pieces: Iterable<Uint8Array>,
+    pause: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<ManifestFile> {
+    assert(this.#state === "staged" && !this.#written.has(name), `${name} is written once, before publish`);
+    this.#poison.check();
+    const path = `${this.path}/${name}`;
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    // Neither a write nor a digest takes shared memory.
+    const buffer = new Uint8Array(PIECE_BYTES);
+    try {
+      const file = this.#poison.guardWrite(() => this.#fs.create(path));
+      try {
+        for (const piece of pieces) {
+          for (let at = 0; at < piece.length; at += PIECE_BYTES) {
+            const size = Math.min(PIECE_BYTES, piece.length - at);
+            buffer.set(piece.subarray(at, at + size));
+            const part = buffer.subarray(0, size);
+            hash.update(part);
+            this.#poison.guardWrite(() => file.write(part));
+            sizeBytes += size;
+            await pause();
+          }
+        }
+        await this.#poisonIfFails(file.syncDataAsync());
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      throw isDiskFull(error) && !this.#poison.cause ? diskFull(path) : error;
+    }
+    this.#written.add(name);
+    return { sizeBytes, sha256: hash.digest("hex") };
+  }
+
+  /** Gives the folder its final name, durably. A manifest may name it now. @throws {IoError} Poisons. */
+  publish(): Promise<void> {
+    assert(
+      this.#state === "staged" && SEGMENT_FILE_NAMES.every((name) => this.#written.has(name)),
+      "all three files are written",
+    );
+    this.#poison.check();
+    this.#poison.guard(() => {
+      this.#fs.syncDirectory(this.path);
+      this.#fs.rename(this.path, segmentFolder(this.#directory, this.number));
+      this.#fs.syncDirectory(this.#directory);
+    });
+    this.#state = "published";
+    return Promise.resolve();
+  }
+
+  /** Removes what no manifest names and none will. @throws {IoError} */
+  discard(): void {
+    if (this.#state === "discarded") return;
+    const path = this.#state === "staged" ? this.path : segmentFolder(this.#directory, this.number);
+    this.#state = "discarded";
+    removeSegmentFolder(this.#fs, path);
+    this.#onDiscard();
+  }
+
+  async #poisonIfFails(sync: Promise<void>): Promise<void> {
+    try {
+      await sync;
+    } catch (error) {
+      this.#poison.taint(error);
+      throw error;
+    }
+  }
+}
+
+/**
+ * Removes a segment's folder, the files that we know of first; a folder that holds anything else stays.
+ *
+ * @returns Bytes given back.
+ * @throws {IoError}
+ */
+export function removeSegmentFolder(fs: FileSystem, path: string): number {
+  let bytes = 0;
+  if (!fs.exists(path)) return bytes;
+  for (const name of SEGMENT_FILE_NAMES) {
+    const file = `${path}/${name}`;
+    if (!fs.exists(file)) continue;
+    bytes += fs.stat(file).sizeBytes;
+    fs.unlink(file);
+  }
+  if (fs.list(path).length === 0) fs.removeDirectory(path);
+  return bytes;
+}
