@@ -142,7 +142,13 @@ export function standardTokens(text: string, maxLength: number): Token[] {
       at += widthAt(text, at, length);
       continue;
     }
-    tokens.push({ term: text.slice(at, matchEnd), position: position++, start: at, end: matchEnd, type: matchType });
+    tokens.push({
+      term: text.slice(at, matchEnd),
+      position: position++,
+      start: at,
+      end: matchEnd,
+      type: matchType,
+    });
     at = matchEnd;
   }
   return tokens;
@@ -272,7 +278,9 @@ function matchWord(text: string, at: number, end: number): boolean {
         holds |= kind === Numeric ? HAS_NUMERIC : kind === Hangul ? HAS_HANGUL : HAS_LETTER;
         break;
       case Katakana:
-        if (previous !== 0 && previous !== Katakana && previous !== ExtendNumLet) return finishWord(next, holds);
+        if (previous !== 0 && previous !== Katakana && previous !== ExtendNumLet) {
+          return finishWord(next, holds);
+        }
         holds |= HAS_KATAKANA;
         break;
       case ExtendNumLet:

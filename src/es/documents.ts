@@ -9,7 +9,9 @@ import { utf8 } from "../base/bytes.ts";
 import type { Engine, RefreshPolicy } from "../engine/engine.ts";
 import type { WriteCall, WriteReply } from "../engine/messages.ts";
 import { PRIMARY_TERM, type VersionType } from "../shard/operation.ts";
-import { filterSource, parseSourceFilter, type SourceFilter } from "./source_filter_tmp.ts";
+import { SourceFilter } from "../query/fetch/source_filter.ts";
+import type { SourceSpec } from "../query/request/request.ts";
+import { parseSource, parseSourceParams } from "../query/request/source.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { objectBody } from "../http/json_body.ts";
@@ -97,7 +99,7 @@ export async function getDocument(engine: Engine, context: RequestContext): Prom
   if (!found) return answer(context, { _index: index.name, _id: id, found: false }, 404);
   return answer(
     context,
-    foundDocument(index.name, id, found, sourceParameter(context) ?? parseSourceFilter(undefined)),
+    foundDocument(index.name, id, found, sourceParameter(context) ?? WHOLE),
   );
 }
 
@@ -114,7 +116,7 @@ export async function getSource(engine: Engine, context: RequestContext): Promis
   }
   return answer(
     context,
-    filterSource(found.source, sourceParameter(context) ?? parseSourceFilter(undefined)) ?? {},
+    filterSource(found.source, sourceParameter(context) ?? WHOLE) ?? {},
   );
 }
 
@@ -141,15 +143,15 @@ export async function multiGet(engine: Engine, context: RequestContext): Promise
 interface WantedDocument {
   readonly index: string;
   readonly id: string;
-  readonly source: SourceFilter;
+  readonly source: SourceSpec;
 }
 
 function parseMultiGet(
   body: Record<string, unknown>,
   defaultIndex: string | undefined,
-  source: SourceFilter | undefined,
+  source: SourceSpec | undefined,
 ): WantedDocument[] {
-  const whole = source ?? parseSourceFilter(undefined);
+  const whole = source ?? WHOLE;
   const entries: unknown[] = Array.isArray(body["docs"])
     ? body["docs"]
     : Array.isArray(body["ids"])
@@ -165,7 +167,7 @@ function parseMultiGet(
     const index = typeof _index === "string" ? _index : defaultIndex;
     if (index === undefined) throw validation(`index is missing for doc ${i}`);
     if (_id === undefined || _id === null) throw validation(`id is missing for doc ${i}`);
-    return { index, id: String(_id), source: _source === undefined ? whole : parseSourceFilter(_source) };
+    return { index, id: String(_id), source: _source === undefined ? whole : parseSource(_source) };
   });
 }
 
@@ -177,7 +179,7 @@ function foundDocument(
     readonly seqNo: number;
     readonly version: number;
   },
-  filter: SourceFilter,
+  filter: SourceSpec,
 ): Json {
   const filtered = filterSource(source, filter);
   return {
@@ -195,7 +197,7 @@ function writeAnswer(
   context: RequestContext,
   index: string,
   { id, result, seqNo, version, source, shard: _shard }: WriteReply & { readonly shard: number },
-  filter?: SourceFilter,
+  filter?: SourceSpec,
 ): Answer {
   const status = result === "created" ? 201 : result === "not_found" ? 404 : 200;
   const shards = result === "noop" ? 0 : 1;
@@ -268,15 +270,16 @@ function routing(context: RequestContext): string | undefined {
 }
 
 /** `?_source`, `?_source_includes`, `?_source_excludes`; undefined when none is given. */
-function sourceParameter(context: RequestContext): SourceFilter | undefined {
-  const source = context.query.get("_source");
-  const includes = context.query.get("_source_includes");
-  const excludes = context.query.get("_source_excludes");
-  if (source === null && includes === null && excludes === null) return undefined;
-  if (source === "true" || source === "") return parseSourceFilter(true);
-  if (source === "false") return parseSourceFilter(false);
-  const list = (value: string | null) => value === null ? [] : value.split(",");
-  return parseSourceFilter({ includes: list(source ?? includes), excludes: list(excludes) });
+function sourceParameter({ query }: RequestContext): SourceSpec | undefined {
+  return query.size === 0 ? undefined : parseSourceParams(query);
+}
+
+const WHOLE: SourceSpec = { kind: "all" };
+
+/** What a filter leaves of a source; undefined: nothing is shown. */
+function filterSource(source: Uint8Array, spec: SourceSpec): Uint8Array | undefined {
+  if (spec.kind === "none") return undefined;
+  return spec.kind === "all" ? source : new SourceFilter(spec.includes, spec.excludes).apply(source);
 }
 
 function checkId(id: string): void {

@@ -71,7 +71,7 @@ export function decodeIdsMeta(reader: ByteReader): IdsMeta {
   const fingerprintBits = reader.u8();
   const startBits = reader.u8();
   const alphabet = reader.take(reader.u8()).slice();
-  if (docBits + fingerprintBits > 32 || startBits > 32 || (docCount > 0) !== (buckets > 0)) {
+  if (docBits > 31 || docBits + fingerprintBits > 32 || startBits > 32 || (docCount > 0) !== (buckets > 0)) {
     throw new CorruptionError("Cannot decode ids: sizes contradict each other");
   }
   return { docCount, alphabet, buckets, docBits, fingerprintBits, startBits };

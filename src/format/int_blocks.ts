@@ -71,7 +71,8 @@ export function encodeIntBlock(
 
 function packResiduals(width: number, n: number, out: ByteWriter): void {
   let end: number;
-  for (let i = 0; i < n; i++) low[i] = residuals[i]! % 0x1_0000_0000;
+  // Storing into a Uint32Array keeps the low 32 bits.
+  for (let i = 0; i < n; i++) low[i] = residuals[i]!;
   if (width <= 32) {
     end = packBits(low, n, width, words, 0);
   } else {

@@ -259,7 +259,8 @@ export function readGammas(bytes: Uint8Array, bit: number, n: number, out: Uint3
       continue;
     }
     const run = Math.min(ones, n - i);
-    for (let end = i + run; i < end; i++) out[i] = 0;
+    out.fill(0, i, i + run);
+    i += run;
     bit += run;
   }
   golombEnd = bit;

@@ -46,13 +46,11 @@ export class PresenceBitmapWriter {
   }
 }
 
-/** Number of docs with a value before `doc`, or -1 when it has none. */
-export function presenceRank(words: Uint32Array, doc: number): number {
+/** Number of docs with a value before the word that holds `doc`. */
+export function ranksBefore(words: Uint32Array, doc: number): number {
   const at = (doc >>> 9) * GROUP_WORDS;
-  const last = at + 1 + ((doc & 511) >>> 5);
-  const bit = 1 << (doc & 31);
-  if ((words[last]! & bit) === 0) return -1;
-  let rank = words[at]! + popcount(words[last]! & (bit - 1));
-  for (let w = at + 1; w < last; w++) rank += popcount(words[w]!);
+  const end = at + 1 + ((doc & 511) >>> 5);
+  let rank = words[at]!;
+  for (let w = at + 1; w < end; w++) rank += popcount(words[w]!);
   return rank;
 }

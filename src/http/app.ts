@@ -11,7 +11,7 @@ import type { Logger } from "../base/log.ts";
 import type { Clock } from "../os/fs.ts";
 import { Answer, deliver } from "./answer.ts";
 import type { Authenticator } from "./auth.ts";
-import { BodyBudget, type BodyLimits } from "./body.ts";
+import type { BodyBudget, BodyLimits } from "./body.ts";
 import type { HandlerResult, RequestContext, RouteMeta } from "./context.ts";
 import { errorAnswer, viewError } from "./error_answer.ts";
 import { announcesBody } from "./get_body.ts";

@@ -23,6 +23,13 @@ export const DEFAULT_PIECE_BYTES = 1 << 20;
 /** Bodies up to this size are taken in one piece from the listener, which is cheaper than a stream. */
 const MAX_WHOLE_BYTES = 64 << 10;
 
+/**
+ * How much of a refused body is read and thrown away before the answer, and for how long: a client that is still sending
+ * when its connection is closed often sees the break instead of the answer.
+ */
+const MAX_DISCARDED_BYTES = 256 << 20;
+const MAX_DISCARD_MS = 10_000;
+
 /** Memory that the bodies of all running requests may take together. */
 export class BodyBudget {
   #takenBytes = 0;
@@ -88,16 +95,16 @@ export async function readBody(
   const announced = request.headers.get("content-length");
   const sentBytes = announced === null ? undefined : Number(announced);
   if (sentBytes !== undefined && sentBytes > maxBytes) {
-    stream.cancel().catch(clientGone);
+    await discard(stream.getReader(), request);
     throw tooLarge(maxBytes, sentBytes);
   }
   if (isIdentity(encoding) && sentBytes !== undefined) {
     account.take(sentBytes);
     return sentBytes <= MAX_WHOLE_BYTES
       ? await readWhole(request, sentBytes, stallMs)
-      : await readKnown(stream, sentBytes, stallMs);
+      : await readKnown(body, sentBytes, stallMs);
   }
-  return await readUnknown(decodeBody(chunks(stream, stallMs), encoding), account, maxBytes);
+  return await readUnknown(decodeBody(chunks(body, stallMs), encoding), account, maxBytes);
 }
 
 /**
@@ -106,14 +113,15 @@ export async function readBody(
  * @throws {RequestError} 400, 408, 415, 429.
  */
 export async function* bodyPieces(
-  { request, stream, account }: IncomingBody,
+  body: IncomingBody,
   { pieceBytes, stallMs }: { readonly pieceBytes: number; readonly stallMs: number },
 ): AsyncGenerator<Uint8Array<SharedArrayBuffer>, void, void> {
   // The piece that fills and the one that the consumer holds.
-  account.take(2 * pieceBytes);
+  body.account.take(2 * pieceBytes);
+  const encoding = body.request.headers.get("content-encoding");
   let piece = sharedBytes(pieceBytes);
   let filled = 0;
-  for await (const chunk of decodeBody(chunks(stream, stallMs), request.headers.get("content-encoding"))) {
+  for await (const chunk of decodeBody(chunks(body, stallMs), encoding)) {
     for (let at = 0; at < chunk.length;) {
       const size = Math.min(chunk.length - at, pieceBytes - filled);
       piece.set(chunk.subarray(at, at + size), filled);
@@ -148,13 +156,13 @@ async function readWhole(
 }
 
 async function readKnown(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  body: IncomingBody,
   sizeBytes: number,
   stallMs: number,
 ): Promise<Uint8Array<SharedArrayBuffer>> {
   const bytes = sharedBytes(sizeBytes);
   let filled = 0;
-  for await (const chunk of chunks(stream, stallMs)) {
+  for await (const chunk of chunks(body, stallMs)) {
     bytes.set(chunk, filled);
     filled += chunk.length;
   }
@@ -183,25 +191,48 @@ async function readUnknown(
   return bytes;
 }
 
-/** The stream's chunks, each awaited for `stallMs` at most. The stream is cancelled when the consumer stops early. */
+/** The stream's chunks, each awaited for `stallMs` at most. When the consumer stops early, the rest is discarded. */
 async function* chunks(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { request, stream }: IncomingBody,
   stallMs: number,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
   const reader = stream.getReader();
-  let ended = false;
+  let refused = false;
   try {
     while (true) {
-      const { done, value } = await inTime(reader.read(), stallMs).catch(brokenBody);
-      if (done) {
-        ended = true;
-        return;
-      }
+      const { done, value } = await inTime(reader.read(), stallMs).catch((error) => {
+        reader.cancel().catch(clientGone);
+        return brokenBody(error);
+      });
+      if (done) return;
+      refused = true;
       yield value;
+      refused = false;
     }
   } finally {
-    if (!ended) reader.cancel().catch(clientGone);
+    if (refused) await discard(reader, request);
   }
+}
+
+/** Reads what the client still sends, within bounds. One that waits for "100 Continue" has sent nothing yet. */
+async function discard(
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+  request: Request,
+): Promise<void> {
+  const deadline = performance.now() + MAX_DISCARD_MS;
+  let discardedBytes = 0;
+  try {
+    while (!request.headers.has("expect") && discardedBytes < MAX_DISCARDED_BYTES) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) break;
+      const { done, value } = await inTime(reader.read(), leftMs);
+      if (done) return;
+      discardedBytes += value.length;
+    }
+  } catch (error) {
+    clientGone(error);
+  }
+  reader.cancel().catch(clientGone);
 }
 
 /** @throws {RequestError} 408 when `promise` takes longer. */

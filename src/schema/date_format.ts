@@ -6,10 +6,17 @@
  */
 import { illegalArgument, RequestError } from "../base/errors.ts";
 import { DAY_MS, dayOfWeek, daysFromCivil, daysInMonth, isLeapYear, isoYearStart } from "./calendar.ts";
-import { compilePattern, DateFields, DateSlot, isDigit, parseItems, type PatternItem } from "./date_pattern.ts";
+import {
+  compilePattern,
+  DateFields,
+  DateSlot,
+  isDigit,
+  parseItems,
+  type PatternItem,
+} from "./date_pattern.ts";
 import { type DateParts, printItems } from "./date_print.ts";
 import { namedFormat } from "./date_names.ts";
-import { timeZone, type TimeZone, UTC } from "./time_zone.ts";
+import { type TimeZone, timeZone, UTC } from "./time_zone.ts";
 
 export { type DateParts } from "./date_print.ts";
 
@@ -41,7 +48,9 @@ export class DateFormat {
     if (pattern === "") throw illegalArgument("No date pattern provided");
     // A leading 8 once asked for java.time instead of Joda; it still comes with old mappings.
     const formats = (/^8[A-Za-z]/.test(pattern) ? pattern.slice(1) : pattern).split("||").map((one) => {
-      if (one === "") throw illegalArgument(`Cannot have empty element in multi date format pattern: ${pattern}`);
+      if (one === "") {
+        throw illegalArgument(`Cannot have empty element in multi date format pattern: ${pattern}`);
+      }
       return makeFormat(one);
     });
     const format = new DateFormat(pattern, formats);
@@ -151,7 +160,11 @@ class EpochFormat implements OneFormat {
     if (whole > Number.MAX_SAFE_INTEGER / this.unitMs) return undefined;
     const nanos = BigInt(whole) * BigInt(this.unitMs) * 1_000_000n;
     // A round-up reaches towards the future, whatever the sign.
-    const signed = match[1] !== "-" ? nanos + BigInt(rest) : roundUp && fraction === "" ? -nanos + BigInt(rest) : -nanos - BigInt(rest);
+    const signed = match[1] !== "-"
+      ? nanos + BigInt(rest)
+      : roundUp && fraction === ""
+      ? -nanos + BigInt(rest)
+      : -nanos - BigInt(rest);
     return fromNanos(signed);
   }
 
@@ -351,6 +364,8 @@ function resolveDays(fields: DateFields): number | undefined {
   const day = fields.get(DateSlot.Day, 1);
   if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
   const days = daysFromCivil(year, month, day);
-  if (fields.has(DateSlot.DayOfWeek) && dayOfWeek(days) !== fields.get(DateSlot.DayOfWeek, 0)) return undefined;
+  if (fields.has(DateSlot.DayOfWeek) && dayOfWeek(days) !== fields.get(DateSlot.DayOfWeek, 0)) {
+    return undefined;
+  }
   return days;
 }

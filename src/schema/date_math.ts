@@ -82,9 +82,13 @@ function applyMath(start: DateParts, math: string, zone: TimeZone, roundUp: bool
       count = Number(math.slice(from, i));
       if (i >= math.length) throw parseException(`truncated date math [${math}]`);
     }
-    if (round && count !== 1) throw parseException(`rounding \`/\` can only be used on single unit types [${math}]`);
+    if (round && count !== 1) {
+      throw parseException(`rounding \`/\` can only be used on single unit types [${math}]`);
+    }
     const unit = UNITS[math[i++]!];
-    if (unit === undefined) throw parseException(`unit [${math[i - 1]}] not supported for date math [${math}]`);
+    if (unit === undefined) {
+      throw parseException(`unit [${math[i - 1]}] not supported for date math [${math}]`);
+    }
     if (round) {
       ms = roundDown(ms, unit, zone);
       nanosOfMs = 0;

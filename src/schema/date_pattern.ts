@@ -76,7 +76,12 @@ export type PatternItem =
   }
   | { readonly kind: "fraction"; readonly min: number; readonly max: number; readonly pad: number }
   | { readonly kind: "name"; readonly slot: number; readonly short: boolean }
-  | { readonly kind: "offset"; readonly colon: boolean; readonly minutes: "no" | "maybe" | "yes"; readonly zero: string }
+  | {
+    readonly kind: "offset";
+    readonly colon: boolean;
+    readonly minutes: "no" | "maybe" | "yes";
+    readonly zero: string;
+  }
   | { readonly kind: "zone"; readonly prefix: boolean }
   | { readonly kind: "optional"; readonly items: readonly PatternItem[] };
 
@@ -196,9 +201,15 @@ function letterItem(letter: string, count: number, lenient: boolean): PatternIte
     case "H":
       return twoDigits(DateSlot.Hour, tooMany(letter, count, 2), lenient);
     case "k":
-      return { ...twoDigits(DateSlot.Hour, tooMany(letter, count, 2), lenient), shift: "clock24" } as PatternItem;
+      return {
+        ...twoDigits(DateSlot.Hour, tooMany(letter, count, 2), lenient),
+        shift: "clock24",
+      } as PatternItem;
     case "h":
-      return { ...twoDigits(DateSlot.HourOfAmPm, tooMany(letter, count, 2), lenient), shift: "clock12" } as PatternItem;
+      return {
+        ...twoDigits(DateSlot.HourOfAmPm, tooMany(letter, count, 2), lenient),
+        shift: "clock12",
+      } as PatternItem;
     case "K":
       return twoDigits(DateSlot.HourOfAmPm, tooMany(letter, count, 2), lenient);
     case "m":
@@ -206,7 +217,12 @@ function letterItem(letter: string, count: number, lenient: boolean): PatternIte
     case "s":
       return twoDigits(DateSlot.Second, tooMany(letter, count, 2), lenient);
     case "S":
-      return { kind: "fraction", min: lenient ? 1 : tooMany(letter, count, 9), max: lenient ? 9 : count, pad: count };
+      return {
+        kind: "fraction",
+        min: lenient ? 1 : tooMany(letter, count, 9),
+        max: lenient ? 9 : count,
+        pad: count,
+      };
     case "n":
       return number(DateSlot.Nano, count, 19);
     case "A":

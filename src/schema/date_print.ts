@@ -48,7 +48,9 @@ export function printItems(items: readonly PatternItem[], parts: DateParts, zone
           text += offsetText(offsetMs, item.colon, item.minutes, item.zero);
           break;
         case "zone":
-          text += item.prefix ? `GMT${offsetMs === 0 ? "" : offsetText(offsetMs, true, "yes", "")}` : zoneName(zone);
+          text += item.prefix
+            ? `GMT${offsetMs === 0 ? "" : offsetText(offsetMs, true, "yes", "")}`
+            : zoneName(zone);
           break;
       }
     }

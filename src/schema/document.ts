@@ -157,7 +157,10 @@ class DocumentParser {
     }
     if (error instanceof JsonFault) {
       const reason = `[${this.#place(error.at)}] ${error.message}`;
-      const causedBy = { type: error.eof ? "x_content_e_o_f_exception" : "x_content_parse_exception", reason };
+      const causedBy = {
+        type: error.eof ? "x_content_e_o_f_exception" : "x_content_parse_exception",
+        reason,
+      };
       // Behind the whole document there is no token to blame.
       const where = this.#closed
         ? `[${this.#place(error.at)}]`
@@ -222,7 +225,9 @@ class DocumentParser {
     while (scanner.next() === JsonToken.Name) {
       const name = scanner.text();
       const nameStart = scanner.start;
-      if (seen.has(name)) throw new JsonFault(`Duplicate field '${name}'`, scanner.end, false, scanner.before);
+      if (seen.has(name)) {
+        throw new JsonFault(`Duplicate field '${name}'`, scanner.end, false, scanner.before);
+      }
       seen.add(name);
       this.#member(scope, name, nameStart, depth);
     }
@@ -234,7 +239,9 @@ class DocumentParser {
     const plain = !name.includes(".");
     if (plain && name.trim() !== "") {
       scanner.next();
-      if (scope.parent === undefined && name.startsWith("_") && METADATA_FIELDS.has(name)) this.#metadataField(name);
+      if (scope.parent === undefined && name.startsWith("_") && METADATA_FIELDS.has(name)) {
+        this.#metadataField(name);
+      }
       this.#value(scope, name, depth);
       return;
     }
@@ -260,7 +267,10 @@ class DocumentParser {
   #splitName(name: string, nameStart: number): string[] {
     const place = `[${this.#place(nameStart)}]`;
     if (name !== "" && name.trim() === "") {
-      throw new DocumentFault("document_parsing_exception", `${place} Field name cannot contain only whitespace: [${name}]`);
+      throw new DocumentFault(
+        "document_parsing_exception",
+        `${place} Field name cannot contain only whitespace: [${name}]`,
+      );
     }
     // Java's split drops empty parts at the end.
     const parts = name.replace(/\.+$/, "").split(".");
@@ -281,7 +291,8 @@ class DocumentParser {
 
   #metadataField(name: string): never {
     const shown = javaText(this.#scanner.readPreview());
-    const reason = `[${this.#here()}] Field [${name}] is a metadata field and cannot be added inside a document. ` +
+    const reason =
+      `[${this.#here()}] Field [${name}] is a metadata field and cannot be added inside a document. ` +
       "Use the index API request parameters.";
     throw new DocumentFault(
       "document_parsing_exception",
@@ -299,7 +310,9 @@ class DocumentParser {
   #enter(scope: Scope, name: string, nameStart: number): { scope: Scope } | { field: Field } | undefined {
     const path = join(scope.path, name);
     const node = scope.node?.children.get(name);
-    if (node?.kind === "object") return node.enabled ? { scope: childScope(scope, name, node, undefined) } : undefined;
+    if (node?.kind === "object") {
+      return node.enabled ? { scope: childScope(scope, name, node, undefined) } : undefined;
+    }
     if (node) return { field: this.mapping.field(path)! };
     const added = scope.added?.children.get(name);
     if (added?.kind === "object") return { scope: childScope(scope, name, undefined, added) };
@@ -500,7 +513,11 @@ class DocumentParser {
     const json = inferScalar(this.mapping, this.#scanner, path, name);
     const known = scope.added?.children.get(name);
     if (known && (known.kind === "object" || known.json["type"] !== json["type"])) {
-      throw changedType(path, known.kind === "object" ? { type: "ObjectMapper" } : known.json, String(json["type"]));
+      throw changedType(
+        path,
+        known.kind === "object" ? { type: "ObjectMapper" } : known.json,
+        String(json["type"]),
+      );
     }
     const leaf = known ?? this.#addNode(scope, name, json);
     if (leaf.kind === "leaf") this.#stageFamily(leaf.field, leaf.multi);
@@ -510,7 +527,11 @@ class DocumentParser {
   #newObject(scope: Scope, name: string, at: number): NewNode | undefined {
     if (scope.dynamic === "false") return undefined;
     if (scope.dynamic === "strict") throw this.#strict(scope, name, at);
-    return this.#addNode(scope, name, inferObject(this.mapping, join(scope.path, name), name) ?? { type: "object" });
+    return this.#addNode(
+      scope,
+      name,
+      inferObject(this.mapping, join(scope.path, name), name) ?? { type: "object" },
+    );
   }
 
   #addNode(scope: Scope, name: string, json: NewMapping): NewNode {
@@ -521,7 +542,8 @@ class DocumentParser {
     const made = this.#describe(node, json);
     this.#added += made.kind === "leaf" ? 1 + made.multi.length : 1;
     if (mapping.fieldCount + this.#added > mapping.limits.maxFields) {
-      const reason = `Limit of total fields [${mapping.limits.maxFields}] has been exceeded while adding new fields ` +
+      const reason =
+        `Limit of total fields [${mapping.limits.maxFields}] has been exceeded while adding new fields ` +
         `[${this.#added}]`;
       throw new RequestError(reason, { status: 400, type: "illegal_argument_exception" });
     }

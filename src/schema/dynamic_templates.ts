@@ -9,7 +9,15 @@ import { isObject, javaText, mappingError } from "./mapping_error.ts";
 /** What a JSON value looks like to a template. */
 export type MatchType = "object" | "string" | "long" | "double" | "boolean" | "date" | "binary";
 
-export const MATCH_TYPES: readonly MatchType[] = ["object", "string", "long", "double", "boolean", "date", "binary"];
+export const MATCH_TYPES: readonly MatchType[] = [
+  "object",
+  "string",
+  "long",
+  "double",
+  "boolean",
+  "date",
+  "binary",
+];
 
 /** Type that a template without `type` gives. */
 const DEFAULT_TYPE: Readonly<Record<MatchType, string>> = {
@@ -75,8 +83,12 @@ function parseTemplate(name: string, json: Readonly<Record<string, unknown>>): D
   }
   const mapping = json["mapping"] ?? json["runtime"];
   if (mapping === undefined) throw mappingError(`template [${name}] must have either mapping or runtime set`);
-  if (!isObject(mapping)) throw mappingError("Dynamic template syntax error. An array of named objects is expected.");
-  if (json["runtime"] !== undefined) throw mappingError(`runtime in dynamic template [${name}] is not supported yet`);
+  if (!isObject(mapping)) {
+    throw mappingError("Dynamic template syntax error. An array of named objects is expected.");
+  }
+  if (json["runtime"] !== undefined) {
+    throw mappingError(`runtime in dynamic template [${name}] is not supported yet`);
+  }
   const style = json["match_pattern"] ?? "simple";
   if (style !== "simple" && style !== "regex") {
     throw mappingError(`No matching pattern matched on [${javaText(style)}]`, "illegal_argument_exception");
@@ -127,7 +139,9 @@ function compile(text: string, regex: boolean, template: string): Pattern {
     return { expression: new RegExp(`^(?:${text})$`, "u") };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw mappingError(`Pattern [${text}] of type [regex] is invalid. Cannot create dynamic template [${template}].`);
+    throw mappingError(
+      `Pattern [${text}] of type [regex] is invalid. Cannot create dynamic template [${template}].`,
+    );
   }
 }
 
@@ -144,7 +158,8 @@ export function findTemplate(
   name: string,
   type: MatchType,
 ): DynamicTemplate | undefined {
-  const any = (patterns: readonly Pattern[], text: string) => patterns.some((one) => one.expression.test(text));
+  const any = (patterns: readonly Pattern[], text: string) =>
+    patterns.some((one) => one.expression.test(text));
   return templates.find((template) => {
     if (template.pathMatch.length > 0 && !any(template.pathMatch, path)) return false;
     if (template.match.length > 0 && !any(template.match, name)) return false;
@@ -155,7 +170,11 @@ export function findTemplate(
 }
 
 /** The mapping that a template gives a field: `{name}` and `{dynamic_type}` filled in. */
-export function templateMapping(template: DynamicTemplate, name: string, type: MatchType): Record<string, unknown> {
+export function templateMapping(
+  template: DynamicTemplate,
+  name: string,
+  type: MatchType,
+): Record<string, unknown> {
   const fill = (value: unknown): unknown => {
     if (typeof value === "string") {
       return value.replaceAll("{name}", name).replaceAll("{dynamic_type}", DEFAULT_TYPE[type])

@@ -50,7 +50,13 @@ const COERCE = flag("coerce", true, true);
 const META = other("meta", "meta", null, true);
 const NULL_VALUE = other("null_value", "null", null);
 const DIMENSION = flag("time_series_dimension", false);
-const METRIC = other("time_series_metric", "choice", null, false, ["gauge", "counter", "summary", "histogram", "position"]);
+const METRIC = other("time_series_metric", "choice", null, false, [
+  "gauge",
+  "counter",
+  "summary",
+  "histogram",
+  "position",
+]);
 const EAGER = flag("eager_global_ordinals", false, true);
 const SIMILARITY = other("similarity", "string", "BM25");
 const SPLIT = flag("split_queries_on_whitespace", false, true);

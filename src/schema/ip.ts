@@ -114,7 +114,9 @@ export function parseCidr(text: string): IpRange {
   const four = isMappedFour(address) && !text.includes(":");
   const prefix = Number(digits);
   if (prefix > (four ? 32 : 128)) {
-    throw badArgument(`Illegal prefix length [${prefix}] in [${text}]. Must be 0-32 for IPv4 ranges, 0-128 for IPv6 ranges`);
+    throw badArgument(
+      `Illegal prefix length [${prefix}] in [${text}]. Must be 0-32 for IPv4 ranges, 0-128 for IPv6 ranges`,
+    );
   }
   const bits = four ? 96 + prefix : prefix;
   const low = address.slice();

@@ -147,7 +147,8 @@ export class JsonScanner {
       case JsonToken.Null:
         return null;
     }
-    const stack: { list: unknown[] | undefined; map: Record<string, unknown> | undefined; name: string }[] = [];
+    const stack: { list: unknown[] | undefined; map: Record<string, unknown> | undefined; name: string }[] =
+      [];
     let result: unknown;
     for (;;) {
       let done: unknown;
@@ -254,7 +255,9 @@ export class JsonScanner {
     this.#skipBlanks();
     if (this.#at >= this.#end) throw this.#endOfInput();
     const colon = this.#bytes[this.#at]!;
-    if (colon !== 0x3a) throw this.#unexpected(colon, "was expecting a colon to separate field name and value");
+    if (colon !== 0x3a) {
+      throw this.#unexpected(colon, "was expecting a colon to separate field name and value");
+    }
     this.#at++;
     this.#expect = Expect.Value;
     return this.token;
@@ -339,10 +342,14 @@ export class JsonScanner {
     const first = at;
     while (at < end && isDigit(bytes[at]!)) at++;
     if (at === first) {
-      throw at < end ? new JsonFault(
-        `Unexpected character (${charName(bytes, at, bytes[at]!)}) in numeric value: expected digit (0-9) to follow minus sign, for valid numeric value`,
-        at + 1,
-      ) : new JsonFault("Unexpected end-of-input in a Number value", end, true);
+      throw at < end
+        ? new JsonFault(
+          `Unexpected character (${
+            charName(bytes, at, bytes[at]!)
+          }) in numeric value: expected digit (0-9) to follow minus sign, for valid numeric value`,
+          at + 1,
+        )
+        : new JsonFault("Unexpected end-of-input in a Number value", end, true);
     }
     if (bytes[first] === 0x30 && at > first + 1) {
       throw new JsonFault("Invalid numeric value: Leading zeroes not allowed", first + 1);
@@ -386,7 +393,11 @@ export class JsonScanner {
     let escaped = false;
     for (;;) {
       if (at >= end) {
-        throw new JsonFault("Unexpected end-of-input: was expecting closing quote for a string value", end, true);
+        throw new JsonFault(
+          "Unexpected end-of-input: was expecting closing quote for a string value",
+          end,
+          true,
+        );
       }
       const byte = bytes[at]!;
       if (byte === 0x22) break;
@@ -424,7 +435,9 @@ export class JsonScanner {
           }
           if (!isHex(bytes[i]!)) {
             throw new JsonFault(
-              `Unexpected character (${charName(bytes, i, bytes[i]!)}): expected a hex-digit for character escape sequence`,
+              `Unexpected character (${
+                charName(bytes, i, bytes[i]!)
+              }): expected a hex-digit for character escape sequence`,
               i + 1,
             );
           }
@@ -540,7 +553,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   // Decoders refuse views of shared memory, and drop a leading byte order mark unless told otherwise.
-  const view = bytes.buffer instanceof SharedArrayBuffer ? bytes.slice(start, end) : bytes.subarray(start, end);
+  const view = bytes.buffer instanceof SharedArrayBuffer
+    ? bytes.slice(start, end)
+    : bytes.subarray(start, end);
   return keepBom.decode(view);
 }
 

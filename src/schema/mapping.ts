@@ -12,9 +12,23 @@ import { DateFormat, DEFAULT_DATE_FORMAT } from "./date_format.ts";
 import { type DynamicTemplate, MATCH_TYPES, parseTemplates, templateMapping } from "./dynamic_templates.ts";
 import { parametersOf } from "./field_parameters.ts";
 import { isObject, javaText, mappingError, parseBoolean } from "./mapping_error.ts";
-import { buildFields, checkTable, type FieldDefaults, type FieldTable, KEYED_SUFFIX } from "./mapping_fields.ts";
+import {
+  buildFields,
+  checkTable,
+  type FieldDefaults,
+  type FieldTable,
+  KEYED_SUFFIX,
+} from "./mapping_fields.ts";
 import { mergeObject, sameValue } from "./mapping_merge.ts";
-import { type Dynamic, type LeafNode, type Node, type ObjectNode, parseNode, parseObject, type TreeContext } from "./mapping_tree.ts";
+import {
+  type Dynamic,
+  type LeafNode,
+  type Node,
+  type ObjectNode,
+  parseNode,
+  parseObject,
+  type TreeContext,
+} from "./mapping_tree.ts";
 import type { Field } from "./types.ts";
 
 export type { Dynamic, DynamicTemplate, ObjectNode };
@@ -281,22 +295,29 @@ function readTree(
   const analyzers = limits.analyzers ?? (builtIn ??= AnalyzerSet.fromSettings({}, "standard"));
   const warnings: string[] = [];
   const context: TreeContext = { analyzers, maxDepth: limits.maxDepth ?? MAX_DEPTH_DEFAULT, warnings };
-  if (json !== undefined && json !== null && !isObject(json)) throw mappingError("mappings must be an object");
+  if (json !== undefined && json !== null && !isObject(json)) {
+    throw mappingError("mappings must be an object");
+  }
   if (json && "_doc" in json && Object.keys(json).length === 1) {
     throw illegalArgument(
       "The mapping definition cannot be nested under a type [_doc] unless include_type_name is set to true.",
     );
   }
-  const settings: { -readonly [key in keyof RootSettings]: RootSettings[key] } & { metadata: Map<string, unknown> } = {
+  const settings: { -readonly [key in keyof RootSettings]: RootSettings[key] } & {
+    metadata: Map<string, unknown>;
+  } = {
     metadata: new Map(),
   };
   const root = parseObject(json ?? {}, "", context, (key, value) => {
     if (key === "date_detection") settings.dateDetection = parseBoolean(value);
     else if (key === "numeric_detection") settings.numericDetection = parseBoolean(value);
     else if (key === "dynamic_templates") settings.templates = parseTemplates(value);
-    else if (key === "dynamic_date_formats" || key === "date_formats") settings.dateFormats = parseDateFormats(value);
-    else if (key === "runtime") {
-      if (!isObject(value) || Object.keys(value).length > 0) throw mappingError("[runtime] fields are not supported yet");
+    else if (key === "dynamic_date_formats" || key === "date_formats") {
+      settings.dateFormats = parseDateFormats(value);
+    } else if (key === "runtime") {
+      if (!isObject(value) || Object.keys(value).length > 0) {
+        throw mappingError("[runtime] fields are not supported yet");
+      }
     } else if (METADATA.has(key)) settings.metadata.set(key, value);
     else return false;
     return true;
@@ -319,7 +340,9 @@ function checkTemplate(template: DynamicTemplate, context: TreeContext): void {
     }
   }
   throw mappingError(
-    `dynamic template [${template.name}] has invalid content [${JSON.stringify(template.json)}], attempted to ` +
+    `dynamic template [${template.name}] has invalid content [${
+      JSON.stringify(template.json)
+    }], attempted to ` +
       `validate it with the following match_mapping_type: [${types.join(", ")}]`,
     "illegal_argument_exception",
   );

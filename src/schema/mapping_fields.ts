@@ -58,7 +58,11 @@ export interface FieldTable {
  *
  * @param ordinals Numbers already given; new names get those behind them.
  */
-export function buildFields(root: ObjectNode, ordinals: ReadonlyMap<string, number>, defaults: FieldDefaults): FieldTable {
+export function buildFields(
+  root: ObjectNode,
+  ordinals: ReadonlyMap<string, number>,
+  defaults: FieldDefaults,
+): FieldTable {
   const fields: Field[] = new Array(ordinals.size);
   const byName = new Map<string, Field>();
   const aliases = new Map<string, string>();
@@ -139,7 +143,9 @@ export function makeField(
     norms: isText && node.type !== "match_only_text" && flag("norms", true),
     positions: isText && (options === "positions" || options === "offsets"),
     freqs: isText && options !== "docs",
-    ignoreAbove: type === "keyword" || type === "flattened" ? ignoreAbove(whole("ignore_above", 2147483647)) : 2147483647,
+    ignoreAbove: type === "keyword" || type === "flattened"
+      ? ignoreAbove(whole("ignore_above", 2147483647))
+      : 2147483647,
     ignoreMalformed: flag("ignore_malformed", defaults.ignoreMalformed && takesMalformed(type)),
     nullValue: nullValue === undefined
       ? undefined
@@ -172,7 +178,11 @@ function takesMalformed(type: FieldType): boolean {
   return type !== "text" && type !== "keyword" && type !== "binary" && type !== "flattened";
 }
 
-function searchAnalyzer(parameters: ReadonlyMap<string, unknown>, analyzer: string, analyzers: AnalyzerSet): string {
+function searchAnalyzer(
+  parameters: ReadonlyMap<string, unknown>,
+  analyzer: string,
+  analyzers: AnalyzerSet,
+): string {
   const given = parameters.get("search_analyzer");
   if (typeof given === "string") return analyzers.resolve(given);
   // An index may name an analyzer for all searches, which only fields without their own analyzer take.
@@ -182,7 +192,9 @@ function searchAnalyzer(parameters: ReadonlyMap<string, unknown>, analyzer: stri
 
 /** Checks what only the whole mapping can tell: limits, and that aliases and copies lead somewhere. */
 export function checkTable(table: FieldTable, maxFields: number): void {
-  if (table.count > maxFields) throw illegalArgument(`Limit of total fields [${maxFields}] has been exceeded`);
+  if (table.count > maxFields) {
+    throw illegalArgument(`Limit of total fields [${maxFields}] has been exceeded`);
+  }
   for (const [name, target] of table.aliases) {
     const problem = target === name
       ? "an alias cannot refer to itself."
@@ -204,7 +216,9 @@ export function checkTable(table: FieldTable, maxFields: number): void {
         throw illegalArgument(`Cannot copy to field [${target}] since it is mapped as an object`);
       }
       const to = table.byName.get(target);
-      if (to && to.parent !== "") throw illegalArgument(`[copy_to] may not be used to copy to a multi-field: [${target}]`);
+      if (to && to.parent !== "") {
+        throw illegalArgument(`[copy_to] may not be used to copy to a multi-field: [${target}]`);
+      }
     }
   }
 }

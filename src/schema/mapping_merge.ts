@@ -11,10 +11,13 @@ import type { LeafNode, Node, ObjectNode } from "./mapping_tree.ts";
 /** The object with what `update` adds; the same node when it adds nothing. */
 export function mergeObject(known: ObjectNode, update: ObjectNode, isRoot = false): ObjectNode {
   if (!isRoot && update.enabled !== known.enabled) {
-    throw new RequestError(`the [enabled] parameter can't be updated for the object mapping [${known.path}]`, {
-      status: 400,
-      type: "mapper_exception",
-    });
+    throw new RequestError(
+      `the [enabled] parameter can't be updated for the object mapping [${known.path}]`,
+      {
+        status: 400,
+        type: "mapper_exception",
+      },
+    );
   }
   let changed = false;
   let children: Map<string, Node> | undefined;
@@ -95,4 +98,3 @@ export function sameValue(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   return JSON.stringify(a) === JSON.stringify(b);
 }
-

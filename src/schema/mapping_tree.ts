@@ -64,7 +64,9 @@ export function parseObject(
     else if (key === "enabled") enabled = parseBoolean(value);
     else if (key === "properties") parseProperties(value, path, children, context);
     else if (key === "subobjects") {
-      if (!parseBoolean(value)) throw mappingError(`[subobjects] of [${path}] set to [false] is not supported yet`);
+      if (!parseBoolean(value)) {
+        throw mappingError(`[subobjects] of [${path}] set to [false] is not supported yet`);
+      }
     } else if (key === "type" && path !== "") continue;
     else if (!extra(key, value)) unsupported.push(`${key} : ${javaText(value)}`);
   }
@@ -166,7 +168,12 @@ function joinTwice(known: Node, node: Node): Node {
       const there = children.get(name);
       children.set(name, there ? joinTwice(there, child) : child);
     }
-    return { ...known, dynamic: node.dynamic ?? known.dynamic, enabled: known.enabled && node.enabled, children };
+    return {
+      ...known,
+      dynamic: node.dynamic ?? known.dynamic,
+      enabled: known.enabled && node.enabled,
+      children,
+    };
   }
   throw mappingError(
     `mapper [${node.path}] cannot be changed from type [${typeName(known)}] to [${typeName(node)}]`,
@@ -179,7 +186,12 @@ export function typeName(node: Node): string {
 }
 
 /** Reads an object, an alias or a leaf. `depth` counts levels from the root's 1. */
-export function parseNode(json: Readonly<Record<string, unknown>>, path: string, depth: number, context: TreeContext): Node {
+export function parseNode(
+  json: Readonly<Record<string, unknown>>,
+  path: string,
+  depth: number,
+  context: TreeContext,
+): Node {
   const type = json["type"];
   if (type === undefined) {
     const keys = Object.keys(json);
@@ -198,10 +210,14 @@ export function parseNode(json: Readonly<Record<string, unknown>>, path: string,
 function parseAlias(json: Readonly<Record<string, unknown>>, path: string): AliasNode {
   const target = json["path"];
   const name = simpleName(path);
-  if (typeof target !== "string") throw mappingError(`The [path] property must be specified for field [${name}].`);
+  if (typeof target !== "string") {
+    throw mappingError(`The [path] property must be specified for field [${name}].`);
+  }
   for (const key of Object.keys(json)) {
     if (key !== "type" && key !== "path") {
-      throw mappingError(`Mapping definition for [${name}] has unsupported parameters:  [${key} : ${javaText(json[key])}]`);
+      throw mappingError(
+        `Mapping definition for [${name}] has unsupported parameters:  [${key} : ${javaText(json[key])}]`,
+      );
     }
   }
   return { kind: "alias", path, target };
@@ -271,7 +287,10 @@ export const KIN: Readonly<Record<string, string>> = {
 
 function checkLeaf(type: string, name: string, parameters: ReadonlyMap<string, unknown>): void {
   if (type === "scaled_float" && !parameters.has("scaling_factor")) {
-    throw mappingError(`Field [${name}] misses required parameter [scaling_factor]`, "illegal_argument_exception");
+    throw mappingError(
+      `Field [${name}] misses required parameter [scaling_factor]`,
+      "illegal_argument_exception",
+    );
   }
   if (type === "text" && parameters.get("fielddata") === true && parameters.get("index") === false) {
     throw mappingError(
@@ -297,14 +316,18 @@ function parseMultiFields(
   const fields = new Map<string, LeafNode>();
   if (Array.isArray(json) && json.length === 0) return fields;
   if (!isObject(json)) {
-    throw mappingError(`expected map for property [fields] on field [${name}] but got a class java.lang.String`);
+    throw mappingError(
+      `expected map for property [fields] on field [${name}] but got a class java.lang.String`,
+    );
   }
   for (const [key, value] of Object.entries(json)) {
     if (key.includes(".")) {
       throw mappingError(`Field name [${key}] which is a multi field of [${name}] cannot contain '.'`);
     }
     if (key === "") throw mappingError("field name cannot be an empty string", "illegal_argument_exception");
-    if (!isObject(value)) throw mappingError(`illegal field [${key}], only fields can be specified inside fields`);
+    if (!isObject(value)) {
+      throw mappingError(`illegal field [${key}], only fields can be specified inside fields`);
+    }
     const type = value["type"];
     if (type === undefined) throw mappingError(`no type specified for property [${key}]`);
     if (type === "object" || type === "nested" || type === "alias") {
@@ -342,7 +365,9 @@ function parseParameter(spec: ParameterSpec, value: unknown, field: string, cont
       const text = javaText(value);
       if (!spec.choices!.includes(text)) {
         throw mappingError(
-          `Unknown value [${text}] for field [${spec.name}] - accepted values are [${spec.choices!.join(", ")}]`,
+          `Unknown value [${text}] for field [${spec.name}] - accepted values are [${
+            spec.choices!.join(", ")
+          }]`,
         );
       }
       return text;
@@ -350,7 +375,10 @@ function parseParameter(spec: ParameterSpec, value: unknown, field: string, cont
     case "analyzer": {
       const text = javaText(value);
       if (!context.analyzers.has(text)) {
-        throw mappingError(`analyzer [${text}] has not been configured in mappings`, "illegal_argument_exception");
+        throw mappingError(
+          `analyzer [${text}] has not been configured in mappings`,
+          "illegal_argument_exception",
+        );
       }
       return text;
     }
@@ -384,7 +412,9 @@ function parseParameter(spec: ParameterSpec, value: unknown, field: string, cont
 
 function parseMeta(value: unknown, field: string): Readonly<Record<string, string>> | null {
   if (!isObject(value)) {
-    throw mappingError(`[meta] must be an object, got ${javaClass(value)}[${javaText(value)}] for field [${field}]`);
+    throw mappingError(
+      `[meta] must be an object, got ${javaClass(value)}[${javaText(value)}] for field [${field}]`,
+    );
   }
   const keys = Object.keys(value).sort();
   if (keys.length > 5) {
@@ -393,15 +423,21 @@ function parseMeta(value: unknown, field: string): Readonly<Record<string, strin
   const sorted: Record<string, string> = {};
   for (const key of keys) {
     const item = value[key];
-    if (key.length > 20) throw mappingError(`[meta] keys can't be longer than 20 chars, but got [${key}] for field [${field}]`);
+    if (key.length > 20) {
+      throw mappingError(`[meta] keys can't be longer than 20 chars, but got [${key}] for field [${field}]`);
+    }
     if (typeof item !== "string") {
       if (item === null) throw mappingError(`[meta] values can't be null (field [${field}])`);
       throw mappingError(
-        `[meta] values can only be strings, but got ${javaClass(item)}[${javaText(item)}] for field [${field}]`,
+        `[meta] values can only be strings, but got ${javaClass(item)}[${
+          javaText(item)
+        }] for field [${field}]`,
       );
     }
     if (item.length > 50) {
-      throw mappingError(`[meta] values can't be longer than 50 chars, but got [${item}] for field [${field}]`);
+      throw mappingError(
+        `[meta] values can't be longer than 50 chars, but got [${item}] for field [${field}]`,
+      );
     }
     sorted[key] = item;
   }

@@ -29,7 +29,9 @@ export function nativeSchema(schema: unknown): { readonly properties: Readonly<R
   for (const [name, value] of Object.entries(schema)) {
     if (typeof value === "string") properties[name] = { type: typeOf(name, value) };
     else if (isObject(value)) {
-      properties[name] = typeof value["type"] === "string" ? { ...value, type: typeOf(name, value["type"]) } : value;
+      properties[name] = typeof value["type"] === "string"
+        ? { ...value, type: typeOf(name, value["type"]) }
+        : value;
     } else throw wrong(`field [${name}] must be a type name or an object, got [${javaText(value)}]`);
   }
   return { properties };
@@ -44,5 +46,8 @@ function typeOf(name: string, given: string): string {
 }
 
 function wrong(reason: string): RequestError {
-  return new RequestError(`Failed to parse schema: ${reason}`, { status: 400, type: "mapper_parsing_exception" });
+  return new RequestError(`Failed to parse schema: ${reason}`, {
+    status: 400,
+    type: "mapper_parsing_exception",
+  });
 }

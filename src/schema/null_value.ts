@@ -64,7 +64,10 @@ function parse(type: string, text: string, parameters: ReadonlyMap<string, unkno
     }
     case "unsigned_long": {
       const wide = parseUnsignedText(text);
-      return { printed: Number.isSafeInteger(Number(wide)) ? Number(wide) : wide, stored: wide - UNSIGNED_BIAS };
+      return {
+        printed: Number.isSafeInteger(Number(wide)) ? Number(wide) : wide,
+        stored: wide - UNSIGNED_BIAS,
+      };
     }
     case "float":
     case "half_float": {

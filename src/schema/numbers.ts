@@ -76,7 +76,10 @@ export function parseJavaDouble(text: string): number {
   const trimmed = text.trim();
   const match = /^([+-]?)(?:(NaN|Infinity)|((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[dDfF]?)$/.exec(trimmed);
   if (!match) {
-    throw new ValueError("number_format_exception", trimmed === "" ? "empty String" : `For input string: "${text}"`);
+    throw new ValueError(
+      "number_format_exception",
+      trimmed === "" ? "empty String" : `For input string: "${text}"`,
+    );
   }
   if (match[2] === "NaN") return NaN;
   const size = match[2] ? Infinity : Number(match[3]);
@@ -92,7 +95,9 @@ export function parseWholeText(text: string, type: WholeType, coerce: boolean): 
   const value = parseJavaDouble(text);
   const [min, max] = WHOLE_LIMITS[type];
   const cut = Math.trunc(value);
-  if (!(cut >= min && cut <= max)) throw badArgument(`Value [${text}] is out of range for ${withArticle(type)}`);
+  if (!(cut >= min && cut <= max)) {
+    throw badArgument(`Value [${text}] is out of range for ${withArticle(type)}`);
+  }
   if (cut !== value && !coerce) throw badArgument(`Value [${text}] has a decimal part`);
   return cut + 0;
 }
@@ -165,6 +170,8 @@ export function javaRound(value: number): number {
 
 /** A `scaled_float` as it is kept: the double nearest to a multiple of 1 / factor. */
 export function roundScaled(value: number, factor: number): number {
-  if (!Number.isFinite(value)) throw badArgument(`[scaled_float] only supports finite values, but got [${javaDoubleName(value)}]`);
+  if (!Number.isFinite(value)) {
+    throw badArgument(`[scaled_float] only supports finite values, but got [${javaDoubleName(value)}]`);
+  }
   return javaRound(value * factor) / factor + 0;
 }

@@ -182,18 +182,27 @@ function roundTowards(value: bigint, direction: 1 | -1): number {
 function checkInteger(type: WholeType, number: number, text: string): void {
   const [min, max] = WHOLE_LIMITS.integer;
   // Bytes and shorts are queried as integers are.
-  if (number < min || number > max) throw illegalArgument(`Value [${text}] is out of range for ${withArticle(type === "integer" ? type : "integer")}`);
+  if (number < min || number > max) {
+    throw illegalArgument(
+      `Value [${text}] is out of range for ${withArticle(type === "integer" ? type : "integer")}`,
+    );
+  }
 }
 
 function checkLong(whole: bigint, text: string): void {
-  if (whole < LONG_MIN || whole > LONG_MAX) throw illegalArgument(`Value [${text}] is out of range for a long`);
+  if (whole < LONG_MIN || whole > LONG_MAX) {
+    throw illegalArgument(`Value [${text}] is out of range for a long`);
+  }
 }
 
 function wholeOf(text: string): { whole: bigint; fraction: boolean; negative: boolean } {
   const trimmed = text.trim();
   const decimal = parseDecimal(trimmed);
   if (!decimal) {
-    throw new ValueError("number_format_exception", trimmed === "" ? "empty String" : `For input string: "${text}"`);
+    throw new ValueError(
+      "number_format_exception",
+      trimmed === "" ? "empty String" : `For input string: "${text}"`,
+    );
   }
   return { ...decimal, negative: trimmed.startsWith("-") };
 }
@@ -372,4 +381,3 @@ function step(address: Uint8Array, by: 1 | -1): Uint8Array | undefined {
   }
   return undefined;
 }
-

@@ -86,7 +86,9 @@ export function stageScalar(context: StageContext, field: Field): void {
     case "flattened":
       throw new ValueError(
         "parsing_exception",
-        `Failed to parse object: expecting token of type [START_OBJECT] but found [${scalarName(context.scanner)}]`,
+        `Failed to parse object: expecting token of type [START_OBJECT] but found [${
+          scalarName(context.scanner)
+        }]`,
       );
   }
 }
@@ -124,7 +126,10 @@ function stageKeyword(context: StageContext, field: Field): void {
   const { scanner, staged } = context;
   const isString = scanner.token === JsonToken.String;
   const size = scanner.end - scanner.start;
-  if (field.normalizer === "" && size <= field.ignoreAbove && size <= TERM_BYTES_MAX && !(isString && scanner.escaped)) {
+  if (
+    field.normalizer === "" && size <= field.ignoreAbove && size <= TERM_BYTES_MAX &&
+    !(isString && scanner.escaped)
+  ) {
     if (isString) staged.sourceTerm(field.ordinal, scanner.start + 1, scanner.end - 1);
     else staged.sourceTerm(field.ordinal, scanner.start, scanner.end);
     return;
@@ -144,7 +149,9 @@ function checkTermLength(bytes: Uint8Array, field: Field): void {
   throw badArgument(
     `Document contains at least one immense term in field="${field.name}" (whose UTF8 encoding is longer than the ` +
       `max length ${TERM_BYTES_MAX}), all of which were skipped. Please correct the analyzer to not produce such ` +
-      `terms. The prefix of the first immense term is: '[${[...new Int8Array(bytes.slice(0, 30))].join(", ")}]...'`,
+      `terms. The prefix of the first immense term is: '[${
+        [...new Int8Array(bytes.slice(0, 30))].join(", ")
+      }]...'`,
   );
 }
 
@@ -177,7 +184,11 @@ function numericText({ scanner, staged }: StageContext, field: Field, name: stri
   if (scanner.token === JsonToken.Number) return undefined;
   if (scanner.token !== JsonToken.String) {
     const shown = scanner.token === JsonToken.True ? "VALUE_TRUE" : "VALUE_FALSE";
-    throw at(scanner, scanner.end, `Current token (${shown}) not numeric, can not use numeric value accessors`);
+    throw at(
+      scanner,
+      scanner.end,
+      `Current token (${shown}) not numeric, can not use numeric value accessors`,
+    );
   }
   const text = scanner.text();
   if (!field.coerce) throw badArgument(`${name} value passed as String`);
@@ -216,7 +227,9 @@ function stageWhole(context: StageContext, field: Field, type: WholeType): void 
     const kind = type === "short" ? "Java short" : "int (-2147483648 - 2147483647)";
     throw at(scanner, scanner.end, `Numeric value (${shown}) out of range of ${kind}`);
   }
-  if (type === "byte" && (cut < -128 || cut > 127)) throw badArgument(`Value [${cut}] is out of range for a byte`);
+  if (type === "byte" && (cut < -128 || cut > 127)) {
+    throw badArgument(`Value [${cut}] is out of range for a byte`);
+  }
   context.staged.number(field.ordinal, cut + 0);
 }
 
@@ -233,9 +246,15 @@ function stageLong(context: StageContext, field: Field): void {
     return;
   }
   const decimal = parseDecimal(shown)!;
-  if (decimal.fraction && !field.coerce) throw badArgument(`${shown} cannot be converted to Long without data loss`);
+  if (decimal.fraction && !field.coerce) {
+    throw badArgument(`${shown} cannot be converted to Long without data loss`);
+  }
   if (decimal.whole < LONG_MIN || decimal.whole > LONG_MAX) {
-    throw at(scanner, scanner.end, `Numeric value (${shown}) out of range of long (${LONG_MIN} - ${LONG_MAX})`);
+    throw at(
+      scanner,
+      scanner.end,
+      `Numeric value (${shown}) out of range of long (${LONG_MIN} - ${LONG_MAX})`,
+    );
   }
   stageWide(staged, field, decimal.whole);
 }
@@ -286,12 +305,16 @@ function stageDate({ scanner, staged }: StageContext, field: Field): void {
     const nanos = toNanos(parts);
     if (nanos < 0n) {
       throw badArgument(
-        `date[${javaInstant(parts.ms, parts.nanosOfMs)}] is before the epoch in 1970 and cannot be stored in nanosecond resolution`,
+        `date[${
+          javaInstant(parts.ms, parts.nanosOfMs)
+        }] is before the epoch in 1970 and cannot be stored in nanosecond resolution`,
       );
     }
     if (nanos > NANOS_MAX) {
       throw badArgument(
-        `date[${javaInstant(parts.ms, parts.nanosOfMs)}] is after 2262-04-11T23:47:16.854775807 and cannot be stored in nanosecond resolution`,
+        `date[${
+          javaInstant(parts.ms, parts.nanosOfMs)
+        }] is after 2262-04-11T23:47:16.854775807 and cannot be stored in nanosecond resolution`,
       );
     }
     staged.wide(field.ordinal, nanos);
@@ -310,7 +333,9 @@ function stageBinary({ scanner, staged }: StageContext, field: Field): void {
     throw at(
       scanner,
       scanner.end,
-      `Current token (${scalarName(scanner)}) not VALUE_STRING or VALUE_EMBEDDED_OBJECT, can not access as binary`,
+      `Current token (${
+        scalarName(scanner)
+      }) not VALUE_STRING or VALUE_EMBEDDED_OBJECT, can not access as binary`,
     );
   }
   staged.scratchTerm(field.ordinal, decodeBase64(scanner.text(), scanner));
@@ -322,7 +347,11 @@ function decodeBase64(text: string, scanner: JsonScanner): Uint8Array {
   const prefix = "Failed to decode VALUE_STRING as base64 (MIME-NO-LINEFEEDS)";
   if (bad) {
     const code = bad[0].charCodeAt(0).toString(16);
-    throw at(scanner, scanner.end, `${prefix}: Illegal character '${bad[0]}' (code 0x${code}) in base64 content`);
+    throw at(
+      scanner,
+      scanner.end,
+      `${prefix}: Illegal character '${bad[0]}' (code 0x${code}) in base64 content`,
+    );
   }
   if (tight.length % 4 !== 0 || !/^[^=]*={0,2}$/.test(tight)) {
     throw at(
@@ -401,7 +430,9 @@ function stageKeyed(staged: StagedDocument, root: Field, keyed: Field, key: stri
   if (bytes.length > TERM_BYTES_MAX) {
     throw badArgument(
       `Flattened field [${root.name}] contains one immense field whose keyed encoding is longer than the allowed max ` +
-        `length of ${TERM_BYTES_MAX} bytes. Key length: ${utf8(key).length}, value length: ${utf8(value).length} for key ` +
+        `length of ${TERM_BYTES_MAX} bytes. Key length: ${utf8(key).length}, value length: ${
+          utf8(value).length
+        } for key ` +
         `starting with [${key.slice(0, 50)}]`,
     );
   }

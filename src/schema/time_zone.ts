@@ -179,7 +179,8 @@ function makeZone(id: string): TimeZone {
   if (id === "Z" || id === "UTC" || id === "GMT" || id === "UT") return new FixedZone(id, 0);
   const match = /^(?:UTC|GMT|UT)?([+-])(\d{1,2})(?::?(\d{2})(?::?(\d{2}))?)?$/.exec(id);
   if (match) {
-    const size = Number(match[2]) * HOUR_MS + Number(match[3] ?? 0) * MINUTE_MS + Number(match[4] ?? 0) * 1000;
+    const size = Number(match[2]) * HOUR_MS + Number(match[3] ?? 0) * MINUTE_MS +
+      Number(match[4] ?? 0) * 1000;
     if (size > 18 * HOUR_MS || Number(match[3] ?? 0) > 59) throw unknownZone(id);
     return new FixedZone(id, match[1] === "-" ? -size : size);
   }

@@ -4,9 +4,23 @@
  * @module
  */
 export { addLocal, type CalendarUnit, civilFromDays, daysFromCivil, floorLocal } from "./calendar.ts";
-export { DateFormat, type DateParts, DEFAULT_DATE_FORMAT, DEFAULT_NANOS_FORMAT, fromNanos, toNanos } from "./date_format.ts";
+export {
+  DateFormat,
+  type DateParts,
+  DEFAULT_DATE_FORMAT,
+  DEFAULT_NANOS_FORMAT,
+  fromNanos,
+  toNanos,
+} from "./date_format.ts";
 export { add as addCalendar, type DateMathOptions, parseDateMath, roundDown, usesNow } from "./date_math.ts";
-export { type BucketKey, bucketKey, type ColumnValue, docValue, sortValue, termText } from "./format_value.ts";
+export {
+  type BucketKey,
+  bucketKey,
+  type ColumnValue,
+  docValue,
+  sortValue,
+  termText,
+} from "./format_value.ts";
 export { formatIp, type IpRange, parseCidr, parseIp, tryParseIp } from "./ip.ts";
 export {
   LONG_MAX,
@@ -33,7 +47,7 @@ export {
   type RangeBounds,
   type TermRange,
 } from "./query_values.ts";
-export { timeZone, type TimeZone, UTC } from "./time_zone.ts";
+export { type TimeZone, timeZone, UTC } from "./time_zone.ts";
 
 import { DateFormat } from "./date_format.ts";
 import { type TimeZone, UTC } from "./time_zone.ts";

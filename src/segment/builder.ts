@@ -46,14 +46,12 @@ export function* buildSegment(input: SegmentInput, options: BuildOptions): Gener
   const allocate = options.allocate ?? ((sizeBytes: number) => new Uint8Array(sizeBytes));
   const sinks = { seg: new MemorySink(), sidx: new MemorySink(), ids: new MemorySink() };
   const state = yield* buildSegmentInto(input, { uuid: options.uuid, sinks });
-  const seg = sinks.seg.join(allocate);
-  yield;
   return {
     uuid: options.uuid,
     docCount: input.docCount,
-    seg,
-    sidx: sinks.sidx.join(allocate),
-    idsBody: { bytes: sinks.ids.join(allocate), ...state },
+    seg: yield* sinks.seg.join(allocate),
+    sidx: yield* sinks.sidx.join(allocate),
+    idsBody: { bytes: yield* sinks.ids.join(allocate), ...state },
   };
 }
 

@@ -198,10 +198,17 @@ function maskBlock(sequence: Sequence, block: number, lo: number, hi: number): v
 
 /** Bits of ints[i] in [from, from + span]; one unsigned comparison a value. */
 function maskInts(n: number, from: number, span: number): void {
+  if (span < 0) return;
+  const first = from | 0;
+  const most = span >>> 0;
   for (let w = 0; w * 32 < n; w++) {
-    const end = Math.min(n, w * 32 + 32);
+    const start = w * 32;
+    const end = Math.min(n, start + 32);
     let bits = 0;
-    for (let i = w * 32; i < end; i++) bits |= (((ints[i]! - from) >>> 0) <= span ? 1 : 0) << (i & 31);
+    for (let i = start; i < end; i++) {
+      // The sign of (most - x) as unsigned numbers, without a branch that random data would mispredict.
+      bits |= +((((ints[i]! | 0) - first) >>> 0) <= most) << (i & 31);
+    }
     mask[w] = bits;
   }
 }

@@ -40,6 +40,8 @@ export interface IdsBody extends IdsBodyState {
 const PACK_VALUES = 8192;
 /** Ids between two yields. */
 const YIELD_IDS = 8192;
+/** The same while the index is made, where an id costs little. */
+const INDEX_IDS = 1 << 16;
 
 export function* buildIds(
   open: () => IdCursor,
@@ -103,18 +105,23 @@ function* writeBlocks(cursor: IdCursor, meta: IdsMeta, file: RunWriter): Generat
 function* writeIndex(hashes: Uint32Array, meta: IdsMeta, file: RunWriter): Generator<void, void> {
   const { docCount, buckets, docBits, fingerprintBits, startBits } = meta;
   const starts = new Uint32Array(buckets + 1);
-  for (let doc = 0; doc < docCount; doc++) starts[bucketOf(hashes[doc]!, buckets) + 1]!++;
+  for (let from = 0; from < docCount; from += INDEX_IDS) {
+    const to = Math.min(from + INDEX_IDS, docCount);
+    for (let doc = from; doc < to; doc++) starts[bucketOf(hashes[doc]!, buckets) + 1]!++;
+    yield;
+  }
   for (let b = 0; b < buckets; b++) starts[b + 1]! += starts[b]!;
-  yield;
   const entries = new Uint32Array(docCount);
   const next = starts.slice(0, buckets);
-  for (let doc = 0; doc < docCount; doc++) {
-    const hash = hashes[doc]!;
-    const bucket = bucketOf(hash, buckets);
-    const high = docBits === 32 ? 0 : fingerprintOf(hash, fingerprintBits) << docBits;
-    entries[next[bucket]!++] = high | doc;
+  for (let from = 0; from < docCount; from += INDEX_IDS) {
+    const to = Math.min(from + INDEX_IDS, docCount);
+    for (let doc = from; doc < to; doc++) {
+      const hash = hashes[doc]!;
+      const bucket = bucketOf(hash, buckets);
+      entries[next[bucket]!++] = (fingerprintOf(hash, fingerprintBits) << docBits) | doc;
+    }
+    yield;
   }
-  yield;
   yield* writePacked("ids:starts", buckets === 0 ? new Uint32Array(0) : starts, startBits, file);
   yield* writePacked("ids:entries", entries, docBits + fingerprintBits, file);
 }

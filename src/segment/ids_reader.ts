@@ -81,9 +81,8 @@ export class IdsReader {
     const wanted = fingerprintOf(hash, fingerprintBits);
     for (let i = to - 1; i >= from; i--) {
       const entry = this.#entries.at(i);
-      const found = docBits === 32 ? 0 : entry >>> docBits;
-      if (found !== wanted) continue;
-      const doc = docBits === 32 ? entry : (entry & (2 ** docBits - 1)) >>> 0;
+      if (entry >>> docBits !== wanted) continue;
+      const doc = (entry & ((1 << docBits) - 1)) >>> 0;
       this.#decode(doc);
       if (this.#matches(id)) return doc;
     }

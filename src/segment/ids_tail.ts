@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { concatBytes } from "../base/bytes.ts";
 import { FileKind } from "../format/container.ts";
 import { encodeTombstones } from "../format/ids.ts";
 import type { IdsBodyState } from "./ids_builder.ts";
@@ -33,5 +34,5 @@ export function finishIds(body: IdsBodyState, { tombstones, bornDead }: IdsTailP
     file.end();
   }
   file.finish(body.meta);
-  return sink.join((sizeBytes) => new Uint8Array(sizeBytes));
+  return concatBytes(sink.pieces);
 }

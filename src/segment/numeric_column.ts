@@ -10,6 +10,9 @@ import { matchUnits, matchWides, type Owners } from "./column_match.ts";
 import type { BlockCounts, NumericColumn, NumericCursorReader } from "./reader.ts";
 import type { Sequence } from "./sequence_reader.ts";
 
+/** So few values of a block are read one by one, without decoding it. */
+export const PICKED_MAX = 24;
+
 export const SHAPE_NAMES = ["dense", "sparse", "multi"] as const;
 
 export class StoredNumericColumn implements NumericColumn {
@@ -137,7 +140,7 @@ class NumericCursor implements NumericCursorReader {
   readonly #owners: Owners;
   readonly #positions = new Positions();
   readonly #wide: boolean;
-  readonly #singles: boolean;
+  readonly #picks: boolean;
   /** Values of the block that was decoded last. */
   readonly #block = new Float64Array(BLOCK_VALUES);
   readonly #wideBlock: BigInt64Array;
@@ -147,7 +150,7 @@ class NumericCursor implements NumericCursorReader {
     this.#sequence = sequence;
     this.#owners = owners;
     this.#wide = sequence.record.domain === Domain.Wide;
-    this.#singles = sequence.singles && !this.#wide;
+    this.#picks = sequence.picks && !this.#wide;
     this.#wideBlock = new BigInt64Array(this.#wide ? BLOCK_VALUES : 0);
   }
 
@@ -184,16 +187,16 @@ class NumericCursor implements NumericCursorReader {
 
   #gatherSome(at: Uint32Array, count: number): void {
     const { values } = this;
+    const sequence = this.#sequence;
     for (let i = 0; i < count;) {
       const block = at[i]! >>> 7;
       let end = i + 1;
       while (end < count && at[end]! >>> 7 === block) end++;
-      // A few values of a block are cheaper one by one.
-      if (this.#singles && end - i <= 8 && block !== this.#loaded) {
-        for (; i < end; i++) values[i] = this.#sequence.toValue(this.#sequence.unitAt(at[i]!));
+      if (this.#picks && end - i <= PICKED_MAX && block !== this.#loaded && sequence.pick(at, i, end, values)) {
+        for (; i < end; i++) values[i] = sequence.toValue(values[i]!);
       } else {
         this.#load(block);
-        pick(this.#block, at, i, end, values);
+        copyPicked(this.#block, at, i, end, values);
         i = end;
       }
     }
@@ -230,6 +233,6 @@ function copy(from: Float64Array, at: number, n: number, to: Float64Array, toAt:
   for (let i = 0; i < n; i++) to[toAt + i] = from[at + i]!;
 }
 
-function pick(block: Float64Array, at: Uint32Array, from: number, to: number, values: Float64Array): void {
+function copyPicked(block: Float64Array, at: Uint32Array, from: number, to: number, values: Float64Array): void {
   for (let i = from; i < to; i++) values[i] = block[at[i]! & (BLOCK_VALUES - 1)]!;
 }

@@ -8,7 +8,7 @@ import { BLOCK_VALUES } from "../format/bitpack.ts";
 import { Encoding } from "../format/column_record.ts";
 import { Positions } from "./column_gather.ts";
 import { matchUnits, type Owners } from "./column_match.ts";
-import { SHAPE_NAMES } from "./numeric_column.ts";
+import { PICKED_MAX, SHAPE_NAMES } from "./numeric_column.ts";
 import type { BlockCounts, OrdinalColumn, OrdinalCursorReader, TermDictionary } from "./reader.ts";
 import type { Run } from "./runs.ts";
 import type { Sequence } from "./sequence_reader.ts";
@@ -77,6 +77,7 @@ class OrdinalCursor implements OrdinalCursorReader {
   readonly #owners: Owners;
   readonly #positions = new Positions();
   readonly #block = new Uint32Array(BLOCK_VALUES);
+  #picked = new Float64Array(256);
   #loaded = -1;
 
   constructor(sequence: Sequence, owners: Owners) {
@@ -93,12 +94,15 @@ class OrdinalCursor implements OrdinalCursorReader {
     }
     const { at } = this.#positions;
     const { ordinals } = this;
+    if (this.#picked.length < count) this.#picked = new Float64Array(ordinals.length);
     for (let i = 0; i < count;) {
       const block = at[i]! >>> 7;
       let end = i + 1;
       while (end < count && at[end]! >>> 7 === block) end++;
-      if (end - i <= 8 && block !== this.#loaded) {
-        for (; i < end; i++) ordinals[i] = sequence.base + sequence.unitAt(at[i]!);
+      if (sequence.picks && end - i <= PICKED_MAX && block !== this.#loaded) {
+        // Ordinals fit in 32 bits: a block is never too wide.
+        sequence.pick(at, i, end, this.#picked);
+        for (; i < end; i++) ordinals[i] = sequence.base + this.#picked[i]!;
       } else {
         if (block !== this.#loaded) sequence.decodeInts(block, this.#block);
         this.#loaded = block;

@@ -5,11 +5,11 @@
  *
  * @module
  */
-import { setRange } from "../base/bitset.ts";
+import { popcount, setRange } from "../base/bitset.ts";
 import { CorruptionError } from "../base/errors.ts";
 import { BLOCK_VALUES } from "../format/bitpack.ts";
 import { type ColumnRecord, Presence } from "../format/column_record.ts";
-import { GROUP_DOCS, GROUP_WORDS, presenceBitmapBytes, presenceRank } from "../format/presence_bitmap.ts";
+import { GROUP_DOCS, GROUP_WORDS, presenceBitmapBytes, ranksBefore } from "../format/presence_bitmap.ts";
 import type { Run } from "./runs.ts";
 import { Sequence } from "./sequence_reader.ts";
 
@@ -74,6 +74,10 @@ class BitmapDocs implements PresenceReader {
   /** Where `docs` goes on: the rank and the first doc that may have it. */
   #nextRank = 0;
   #nextDoc = 0;
+  /** Where `rank` was last: a word of docs, its bits, and the docs with a value before it. */
+  #rankWord = -1;
+  #rankBits = 0;
+  #rankBefore = 0;
 
   constructor(run: Run, docCount: number) {
     this.#run = run;
@@ -83,8 +87,11 @@ class BitmapDocs implements PresenceReader {
   }
 
   rank(doc: number): number {
-    this.#touch(doc >>> 9);
-    return presenceRank(this.#words, doc);
+    const word = doc >>> 5;
+    if (word !== this.#rankWord) this.#seekWord(doc);
+    const bits = this.#rankBits;
+    const bit = 1 << (doc & 31);
+    return (bits & bit) === 0 ? -1 : this.#rankBefore + popcount(bits & (bit - 1));
   }
 
   docs(rank: number, n: number, docs: Uint32Array): void {
@@ -121,6 +128,19 @@ class BitmapDocs implements PresenceReader {
       const words = Math.min(16, into.length - g * 16);
       for (let w = 0; w < words; w++) into[g * 16 + w]! |= this.#words[g * GROUP_WORDS + 1 + w]!;
     }
+  }
+
+  #seekWord(doc: number): void {
+    const word = doc >>> 5;
+    const at = (doc >>> 9) * GROUP_WORDS + 1 + (word & 15);
+    if (word === this.#rankWord + 1 && (word & 15) !== 0) {
+      this.#rankBefore += popcount(this.#rankBits);
+    } else {
+      this.#touch(doc >>> 9);
+      this.#rankBefore = ranksBefore(this.#words, doc);
+    }
+    this.#rankWord = word;
+    this.#rankBits = this.#words[at]!;
   }
 
   #seek(rank: number): void {

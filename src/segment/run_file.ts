@@ -27,23 +27,29 @@ export type Allocate = (sizeBytes: number) => Uint8Array;
 
 /** Collects a file in memory. */
 export class MemorySink implements ByteSink {
-  readonly #pieces: Uint8Array[] = [];
+  readonly pieces: Uint8Array[] = [];
   length = 0;
 
   write(piece: Uint8Array): void {
-    this.#pieces.push(piece);
+    this.pieces.push(piece);
     this.length += piece.length;
   }
 
-  /** All bytes in one array. The pieces are let go. */
-  join(allocate: Allocate): Uint8Array {
+  /** All bytes in one array, in steps of about a megabyte. The pieces are let go. */
+  *join(allocate: Allocate): Generator<void, Uint8Array> {
     const out = allocate(this.length);
     let at = 0;
-    for (const piece of this.#pieces) {
+    let copied = 0;
+    for (const piece of this.pieces) {
       out.set(piece, at);
       at += piece.length;
+      copied += piece.length;
+      if (copied >= JOIN_BYTES) {
+        copied = 0;
+        yield;
+      }
     }
-    this.#pieces.length = 0;
+    this.pieces.length = 0;
     return out;
   }
 }
@@ -57,6 +63,8 @@ export interface OpenBody {
   readonly pageCrcs: Uint32Array;
 }
 
+/** Copied between two yields. */
+const JOIN_BYTES = 1 << 20;
 /** Small appends are gathered up to this size. */
 const CHUNK_BYTES = 65536;
 /** Pieces at least this large are not copied when they are given away. */

@@ -61,23 +61,31 @@ class BlockSample<A extends Float64Array | BigInt64Array> {
     this.values = values;
   }
 
-  /** Value i of the sequence. */
-  add(i: number, value: A[number]): void {
-    const block = i >>> 7;
-    if (block % this.#stride !== 0) return;
-    if ((i & 127) === 0) {
-      if (this.blocks === SAMPLE_BLOCKS) {
-        this.#halve();
-        if (block % this.#stride !== 0) return;
+  /** Takes values[from, to), the first of which is value i of the sequence. */
+  add(i: number, values: ArrayLike<A[number]>, from: number, to: number): void {
+    while (from < to) {
+      const inBlock = i & (BLOCK_VALUES - 1);
+      const n = Math.min(to - from, BLOCK_VALUES - inBlock);
+      if (this.#starts(i, inBlock)) {
+        const at = (this.blocks - 1) * BLOCK_VALUES + inBlock;
+        for (let k = 0; k < n; k++) this.values[at + k] = values[from + k]! as never;
       }
-      this.blocks++;
+      i += n;
+      from += n;
     }
-    this.values[(this.blocks - 1) * BLOCK_VALUES + (i & 127)] = value as never;
   }
 
-  /** Whether value i would be kept: lets hot loops skip whole blocks. */
-  wants(block: number): boolean {
-    return block % this.#stride === 0;
+  /** Whether the block of value i is kept; makes room for it at its first value. */
+  #starts(i: number, inBlock: number): boolean {
+    const block = Math.floor(i / BLOCK_VALUES);
+    if (block % this.#stride !== 0) return false;
+    if (inBlock > 0) return true;
+    if (this.blocks === SAMPLE_BLOCKS) {
+      this.#halve();
+      if (block % this.#stride !== 0) return false;
+    }
+    this.blocks++;
+    return true;
   }
 
   #halve(): void {
@@ -109,31 +117,52 @@ export class DoubleStats implements SequenceStats {
 
   /** Takes values[from, to). */
   add(values: Float64Array | Uint32Array, from: number, to: number): void {
-    for (let i = from; i < to; i++) this.#add(values[i]!);
+    if (from >= to) return;
+    if (this.count === 0) this.#last = this.#first = values[from]!;
+    if (this.count <= 1 && this.count + to - from > 1) {
+      this.#step = values[this.count === 0 ? from + 1 : from]! - this.#first;
+    }
+    this.#sample.add(this.count, values, from, to);
+    this.#addRange(values, from, to);
+    this.#addFractions(values, from, to);
+    this.count += to - from;
   }
 
-  #add(value: number): void {
-    if (value < this.#min) this.#min = value;
-    if (value > this.#max) this.#max = value;
-    this.#addToSum(value);
-    if (value === 0 && 1 / value < 0) this.#negativeZero = true;
-    if (Math.fround(value) !== value) this.#allFloat = false;
-    if (value !== Math.floor(value)) this.#scale(value);
-    const i = this.count++;
-    if (i === 0) this.#first = value;
-    else if (i === 1) this.#step = value - this.#last;
-    else if (value - this.#last !== this.#step) this.#linear = false;
-    this.#last = value;
-    if (this.#sample.wants(i >>> 7)) this.#sample.add(i, value);
-  }
-
-  /** Neumaier's compensated sum. */
-  #addToSum(value: number): void {
-    const sum = this.#sum + value;
-    this.#sumRest += Math.abs(this.#sum) >= Math.abs(value)
-      ? this.#sum - sum + value
-      : value - sum + this.#sum;
+  /** Range, order and sum (Neumaier's, compensated) in one loop over local variables. */
+  #addRange(values: Float64Array | Uint32Array, from: number, to: number): void {
+    let min = this.#min;
+    let max = this.#max;
+    let sum = this.#sum;
+    let rest = this.#sumRest;
+    let last = this.#last;
+    let linear = this.#linear;
+    const step = this.#step;
+    for (let i = from; i < to; i++) {
+      const value = values[i]!;
+      if (value < min) min = value;
+      if (value > max) max = value;
+      const next = sum + value;
+      rest += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+      sum = next;
+      // The sequence's first value has nothing before it.
+      if (value - last !== step && this.count + i - from > 0) linear = false;
+      last = value;
+    }
+    this.#min = min;
+    this.#max = max;
     this.#sum = sum;
+    this.#sumRest = rest;
+    this.#last = last;
+    this.#linear = linear;
+  }
+
+  #addFractions(values: Float64Array | Uint32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const value = values[i]!;
+      if (value === 0 && 1 / value < 0) this.#negativeZero = true;
+      if (Math.fround(value) !== value) this.#allFloat = false;
+      if (value !== Math.floor(value)) this.#scale(value);
+    }
   }
 
   #scale(value: number): void {
@@ -254,6 +283,7 @@ export class WideStats implements SequenceStats {
   readonly #sample = new BlockSample(new BigInt64Array(SAMPLE_BLOCKS * BLOCK_VALUES));
 
   add(values: BigInt64Array, from: number, to: number): void {
+    this.#sample.add(this.count, values, from, to);
     for (let at = from; at < to; at++) {
       const value = values[at]!;
       const i = this.count++;
@@ -264,7 +294,6 @@ export class WideStats implements SequenceStats {
       if (value > this.#max) this.#max = value;
       this.#sum += Number(value);
       this.#last = value;
-      this.#sample.add(i, value);
     }
   }
 

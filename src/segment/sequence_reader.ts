@@ -171,33 +171,26 @@ export class Sequence {
     return n;
   }
 
-  /** Whether `intAt` serves one value without decoding its block. */
-  get singles(): boolean {
-    return this.record.predictor === Predictor.For && this.record.encoding <= Encoding.Blocks;
+  /** Whether `pick` reads single values without decoding their block. */
+  get picks(): boolean {
+    return this.record.encoding === Encoding.Blocks && this.record.predictor === Predictor.For;
   }
 
-  /** Unit at a position, read alone. Only where `singles`; narrow blocks of up to 32 bits or no blocks. */
-  unitAt(i: number): number {
-    const { encoding, step, domain } = this.record;
-    if (encoding === Encoding.Constant) return domain === Domain.Double ? this.base : 0;
-    if (encoding === Encoding.Linear) return step * i;
+  /**
+   * Reads the units at positions at[from, to), all in one block, into out[from, to): only the words that hold them.
+   * Returns false, having done nothing, for a block wider than 32 bits.
+   */
+  pick(at: Uint32Array, from: number, to: number, out: Float64Array): boolean {
+    const block = at[from]! >>> 7;
     const zones = this.zones!;
-    const block = i >>> 7;
     const width = zones.width(block);
-    const at = zones.offset(block);
-    const j = i & 127;
-    const { words } = this.stored;
-    const data = this.data!;
-    if (width <= 32) {
-      const word = (j * width) >>> 5;
-      const bytes = width === 0 ? 0 : (((j * width) & 31) + width > 32 ? 8 : 4);
-      data.touch(at * 8 + word * 4, bytes);
-      return zones.min(block) + extractBits(words, at * 2, width, j);
-    }
-    const n = this.blockLength(block);
-    data.touch(at * 8, intBlockBytes(Predictor.For, width, n));
-    const high = extractBits(words, at * 2 + n, width - 32, j);
-    return zones.min(block) + high * 0x1_0000_0000 + (words[at * 2 + j]! >>> 0);
+    if (width > 32) return false;
+    const start = zones.offset(block) * 2;
+    const first = ((at[from]! & 127) * width) >>> 5;
+    const end = ((at[to - 1]! & 127) * width + width + 31) >>> 5;
+    this.data!.touch((start + first) * 4, (end - first) * 4);
+    pickBits(this.stored.words, start, width, zones.min(block), at, from, to, out);
+    return true;
   }
 
   /** Zone of a block in units; for sequences without stored zones it is worked out. */
@@ -239,6 +232,19 @@ export class Sequence {
 
 const wideScratch = new BigInt64Array(BLOCK_VALUES);
 const unitScratch = new Float64Array(BLOCK_VALUES);
+
+function pickBits(
+  words: Int32Array,
+  start: number,
+  width: number,
+  min: number,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  out: Float64Array,
+): void {
+  for (let i = from; i < to; i++) out[i] = min + extractBits(words, start, width, at[i]! & 127);
+}
 
 function addTo(out: Float64Array, to: number, n: number, base: number): void {
   for (let i = to; i < to + n; i++) out[i]! += base;

@@ -17,7 +17,8 @@ import {
   TERMS_PER_BLOCK,
 } from "../format/terms_block.ts";
 import { openNorms } from "./norms.ts";
-import { type PostingsSource, StoredPostings, StoredTermEntry, wordRun } from "./postings_reader.ts";
+import { wordRun } from "./positions_reader.ts";
+import { type PostingsSource, StoredPostings, StoredTermEntry } from "./postings_reader.ts";
 import type { PostingsCursor, TermDictionary, TermEntry, TermIterator } from "./reader.ts";
 import type { Run, RunView } from "./runs.ts";
 import { blocksOf, layoutOf, type TermsMeta } from "./terms_meta.ts";
@@ -138,7 +139,7 @@ class TermBlocks {
   readonly #count: number;
   readonly #dict: Run | undefined;
   readonly #fst: Run | undefined;
-  readonly #cached = new TermBlock();
+  #cached: TermBlock | undefined;
   #fstBytes: Uint8Array | undefined;
   #window: Uint8Array = EMPTY_BYTES;
   #windowStart = -1;
@@ -171,7 +172,7 @@ class TermBlocks {
 
   /** The block, valid until the next call. */
   open(index: number): TermBlock {
-    const block = this.#cached;
+    const block = this.#cached ??= new TermBlock();
     if (block.index !== index) this.openInto(block, index);
     return block;
   }

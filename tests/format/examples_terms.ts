@@ -24,7 +24,7 @@ function runsOf(values: Iterable<number>): [number, number][] {
   return runs;
 }
 
-export const EXAMPLE_LAYOUT: TermBlockLayout = {
+const EXAMPLE_LAYOUT: TermBlockLayout = {
   postings: true,
   freqs: true,
   positions: true,

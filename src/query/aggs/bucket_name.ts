@@ -17,7 +17,9 @@ export function bucketName(node: AggNode, result: MultiBucket, bucket: Bucket): 
       return typeof bucket.key === "string"
         ? termText(result.format, bucket.key)
         : numberText(result.format, Number(bucket.key)) ??
-          (result.keyType === "double" ? doubleOrText(result.format, Number(bucket.key)) : String(bucket.key));
+          (result.keyType === "double"
+            ? doubleOrText(result.format, Number(bucket.key))
+            : String(bucket.key));
     case "histogram":
       return node.spec.kind === "date_histogram"
         ? numberText(result.format, Number(bucket.key)) ?? String(bucket.key)

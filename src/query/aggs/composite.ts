@@ -127,7 +127,9 @@ class Source {
   parseAfter(value: string | number | boolean | null, nowMs: number): BucketKey | null {
     if (value === null) return null;
     if (this.use.kind === "number") {
-      if (this.format.kind === "date" && typeof value === "string") return parseDate(value, this.format, nowMs);
+      if (this.format.kind === "date" && typeof value === "string") {
+        return parseDate(value, this.format, nowMs);
+      }
       return parseNumber(value, this.use.numberType, this.use.format, nowMs);
     }
     if (!this.use.ip) return byteStringOfText(String(value));
@@ -151,9 +153,7 @@ export class CompositeCollector implements Collector {
     this.#subs = subs;
     this.#sources = node.spec.sources.map((source) => new Source(source, env));
     this.#spaces = node.spec.sources.map((_, i) => new BucketSpace(env.budget, i === 0));
-    this.#after = node.spec.after?.map((value, i) =>
-      this.#sources[i]!.parseAfter(value, env.context.nowMs)
-    );
+    this.#after = node.spec.after?.map((value, i) => this.#sources[i]!.parseAfter(value, env.context.nowMs));
   }
 
   openSegment(target: SearchTarget, segment: SearchSegment): void {

@@ -10,7 +10,11 @@ import type { Reducer } from "./reduce.ts";
 import type { AggResult, CompositeBucket, CompositeResult } from "./result.ts";
 import { runPipelines } from "./pipelines.ts";
 
-export function reduceComposite(node: AggNode, results: readonly AggResult[], reducer: Reducer): CompositeResult {
+export function reduceComposite(
+  node: AggNode,
+  results: readonly AggResult[],
+  reducer: Reducer,
+): CompositeResult {
   const { spec } = node;
   assert(spec.kind === "composite", "a composite");
   const groups = new Map<string, CompositeBucket[]>();

@@ -71,7 +71,9 @@ function plainText(size: number): string {
 
 function grouped(whole: string, group: number): string {
   const parts: string[] = [];
-  for (let end = whole.length; end > 0; end -= group) parts.unshift(whole.slice(Math.max(0, end - group), end));
+  for (let end = whole.length; end > 0; end -= group) {
+    parts.unshift(whole.slice(Math.max(0, end - group), end));
+  }
   return parts.join(",");
 }
 

@@ -11,7 +11,15 @@ import { timeZone, UTC } from "../../schema/time_zone.ts";
 import type { SearchSegment, SearchTarget } from "../target.ts";
 import { resolveOrder } from "./bucket_order.ts";
 import { BucketSpace } from "./bucket_space.ts";
-import { closeAll, type Collector, type CollectorEnv, forward, NO_BUCKET, openAll, resultsOf } from "./collector.ts";
+import {
+  closeAll,
+  type Collector,
+  type CollectorEnv,
+  forward,
+  NO_BUCKET,
+  openAll,
+  resultsOf,
+} from "./collector.ts";
 import { type FieldUse, parseDate, resolveField } from "./field_use.ts";
 import type { AggNode, Bounds, DateHistogramSpec, HistogramSpec } from "./node.ts";
 import { NumberIds } from "./number_ids.ts";
@@ -33,6 +41,8 @@ export interface Intervals {
   /** Length and origin when all intervals are alike. */
   readonly length: number | undefined;
   readonly origin: number;
+  /** Whether `next` meets every key. */
+  readonly walkable: boolean;
   /** Keys between which empty buckets are made; already rounded. */
   readonly extended: Bounds<number> | undefined;
   /** Whether a key lies within `hard_bounds`. */
@@ -40,12 +50,9 @@ export interface Intervals {
 }
 
 /** @throws {RequestError} 400: a bad interval, zone or bound. */
-export function intervalsOf(
-  spec: HistogramSpec | DateHistogramSpec,
-  format: ValueFormat,
-  nowMs: number,
-): Intervals {
-  return spec.kind === "histogram" ? numberIntervals(spec) : dateIntervals(spec, format, nowMs);
+export function intervalsOf(node: HistogramNode, format: ValueFormat, nowMs: number): Intervals {
+  const { name, spec } = node;
+  return spec.kind === "histogram" ? numberIntervals(spec) : dateIntervals(name, spec, format, nowMs);
 }
 
 function numberIntervals(spec: HistogramSpec): Intervals {
@@ -56,6 +63,7 @@ function numberIntervals(spec: HistogramSpec): Intervals {
     next: (key) => round(key + interval + interval / 2),
     length: interval,
     origin: offset,
+    walkable: true,
     extended: extended && {
       min: extended.min === undefined ? undefined : round(extended.min),
       max: extended.max,
@@ -65,33 +73,45 @@ function numberIntervals(spec: HistogramSpec): Intervals {
   };
 }
 
-function dateIntervals(spec: DateHistogramSpec, format: ValueFormat, nowMs: number): Intervals {
+function dateIntervals(name: string, spec: DateHistogramSpec, format: ValueFormat, nowMs: number): Intervals {
   const zone = spec.timeZone === "" ? UTC : timeZone(spec.timeZone);
   const rounding = makeRounding(spec.interval, zone, spec.offsetMs);
   const bound = (value: number | string | undefined) => {
     if (value === undefined) return undefined;
     if (typeof value === "number") return rounding.round(value);
-    const dates = format.kind === "date" ? format : { pattern: "strict_date_optional_time||epoch_millis", zone: "" };
+    const dates = format.kind === "date"
+      ? format
+      : { pattern: "strict_date_optional_time||epoch_millis", zone: "" };
     return rounding.round(parseDate(value, dates, nowMs));
   };
-  const extended = spec.extendedBounds && { min: bound(spec.extendedBounds.min), max: bound(spec.extendedBounds.max) };
+  const extended = spec.extendedBounds &&
+    { min: bound(spec.extendedBounds.min), max: bound(spec.extendedBounds.max) };
   const hard = spec.hardBounds && { min: bound(spec.hardBounds.min), max: bound(spec.hardBounds.max) };
-  checkBounds(extended, hard);
+  checkBounds(name, extended, hard, spec);
   return {
     round: (value) => rounding.round(value),
     next: (key) => rounding.next(key),
     length: rounding.lengthMs,
     origin: rounding.originMs,
+    walkable: rounding.walkable,
     extended,
     inBounds: (key) =>
       (hard?.min === undefined || key >= hard.min) && (hard?.max === undefined || key < hard.max),
   };
 }
 
-function checkBounds(extended: Bounds<number> | undefined, hard: Bounds<number> | undefined): void {
+function checkBounds(
+  aggregation: string,
+  extended: Bounds<number> | undefined,
+  hard: Bounds<number> | undefined,
+  spec: DateHistogramSpec,
+): void {
   for (const [name, bounds] of [["extended_bounds", extended], ["hard_bounds", hard]] as const) {
     if (bounds?.min !== undefined && bounds.max !== undefined && bounds.min > bounds.max) {
-      throw illegalArgument(`[${name}.min][${bounds.min}] cannot be greater than [${name}.max][${bounds.max}]`);
+      throw illegalArgument(
+        `[${name}.min][${bounds.min}] cannot be greater than [${name}.max][${bounds.max}] for histogram ` +
+          `aggregation [${aggregation}]`,
+      );
     }
   }
   if (!extended || !hard) return;
@@ -100,10 +120,14 @@ function checkBounds(extended: Bounds<number> | undefined, hard: Bounds<number> 
     (extended.min !== undefined && hard.min !== undefined && extended.min < hard.min)
   ) {
     throw illegalArgument(
-      `Extended bounds have to be inside hard bounds, hard bounds: [${hard.min ?? "*"}--${hard.max ?? "*"}], ` +
-        `extended bounds: [${extended.min ?? "*"}--${extended.max ?? "*"}]`,
+      `Extended bounds have to be inside hard bounds, hard bounds: [${boundsText(spec.hardBounds)}], ` +
+        `extended bounds: [${boundsText(spec.extendedBounds)}]`,
     );
   }
+}
+
+function boundsText(bounds: Bounds<number | string> | undefined): string {
+  return `${bounds?.min ?? ""}--${bounds?.max ?? ""}`;
 }
 
 export class HistogramCollector implements Collector {
@@ -143,7 +167,7 @@ export class HistogramCollector implements Collector {
       unmappedDates: spec.kind === "date_histogram",
     });
     resolveOrder(spec.order, node);
-    this.#intervals = intervalsOf(spec, this.#use.format, env.context.nowMs);
+    this.#intervals = intervalsOf(node, this.#use.format, env.context.nowMs);
     this.#bounded = spec.hardBounds !== undefined;
     this.#ids = new NumberIds(env.budget);
     this.#space = new BucketSpace(env.budget, options.single);
@@ -182,6 +206,7 @@ export class HistogramCollector implements Collector {
       if (Math.floor((max - origin) / length) - first < INTERVALS_MAX) this.#base = first;
       return;
     }
+    if (!this.#intervals.walkable) return;
     const starts: number[] = [];
     for (let key = this.#intervals.round(min); key <= max; key = this.#intervals.next(key)) {
       if (starts.length === INTERVALS_MAX) return;
@@ -310,4 +335,3 @@ function searchLocals(values: Float64Array, m: number, starts: Float64Array, out
     out[i] = at;
   }
 }
-

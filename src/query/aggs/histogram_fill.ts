@@ -24,7 +24,7 @@ export function fillHistogram(node: AggNode, buckets: readonly Bucket[], options
   const { spec } = node;
   assert(spec.kind === "histogram" || spec.kind === "date_histogram", "a histogram");
   const { reducer } = options;
-  const intervals = intervalsOf(spec, options.format, reducer.context.nowMs);
+  const intervals = intervalsOf({ ...node, spec }, options.format, reducer.context.nowMs);
   const out: Bucket[] = [];
   const addEmpty = (key: number) => {
     reducer.count(1);

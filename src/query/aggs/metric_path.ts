@@ -94,7 +94,7 @@ export function metricPath(
       throw illegalArgument(
         BUCKETS.has(node.spec.kind)
           ? `Can't sort by a descendant of a [${shortType(node)}] aggregation [${parts[i + 1]}]`
-          : `Metrics aggregations cannot have sub-aggregations (at [${parts[i]}>${parts[i + 1]}]`,
+          : `Metrics aggregations cannot have sub-aggregations (at [>${parts[i + 1]}]`,
       );
     }
     steps.push(at);
@@ -153,8 +153,8 @@ function checkKey(node: AggNode, key: string): void {
   }
   if (key !== "" && key !== "value") {
     throw illegalArgument(
-      "Ordering on a single-value metrics aggregation can only be done on its value. Either drop the key (a la " +
-        `"${node.name}") or change it to "value" (a la "${node.name}.value")`,
+      `Unknown value key [${key}] for single-value metric aggregation [${node.name}]. Either use [value] as key ` +
+        "or drop the key all together",
     );
   }
 }

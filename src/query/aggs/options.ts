@@ -145,16 +145,17 @@ export function parseOrder(options: Options, byDefault: BucketOrder): readonly B
   const value = options.raw("order");
   if (value === undefined) return [byDefault];
   const list = Array.isArray(value) ? value : [value];
-  return list.map((one) => {
+  const entries = list.flatMap((one) => {
     if (!isObject(one)) throw options.wrongToken("order", one);
-    const keys = Object.keys(one);
-    if (keys.length !== 1) {
-      throw options.failed("order", "parsing_exception", "Must specify at least one field for [order]");
-    }
-    const path = keys[0]!;
-    const direction = String(one[path]).toLowerCase();
+    return Object.entries(one);
+  });
+  if (entries.length === 0) {
+    throw options.failed("order", "parsing_exception", "Must specify at least one field for [order]");
+  }
+  return entries.map(([path, value]) => {
+    const direction = String(value).toLowerCase();
     if (direction !== "asc" && direction !== "desc") {
-      throw options.failed("order", "parsing_exception", `Unknown order direction [${String(one[path])}]`);
+      throw options.failed("order", "parsing_exception", `Unknown order direction [${String(value)}]`);
     }
     const by = path === "_count" ? "count" : path === "_key" ? "key" : "path";
     return { by, path, ascending: direction === "asc" };
@@ -182,6 +183,9 @@ export function parseDuration(text: string, setting: string): number {
   const unit = match ? UNIT_MS[match[2]!.toLowerCase()] : undefined;
   if (!match || unit === undefined) {
     if (trimmed === "0" || trimmed === "-1") return Number(trimmed);
+    if (/(nanos|micros|ms|s|m|h|d)$/i.test(trimmed) && !/M$/.test(trimmed)) {
+      throw illegalArgument(`failed to parse [${text}]`);
+    }
     throw illegalArgument(
       `failed to parse setting [${setting}] with value [${text}] as a time value: unit is missing or unrecognized`,
     );

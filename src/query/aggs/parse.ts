@@ -186,7 +186,9 @@ function parseOne(name: string, json: unknown, depth: number): AggNode | Pipelin
     if (inner) throw cannotNest(name, type);
     return pipeline;
   }
-  const spec = type === "filter" ? { kind: "filter" as const, query: parseQuery(body) } : parseSpec(type, options);
+  const spec = type === "filter"
+    ? { kind: "filter" as const, query: parseQuery(body) }
+    : parseSpec(type, options);
   if (inner) checkInner(name, type, inner);
   return { name, spec, subs: inner?.nodes ?? [], pipelines: inner?.pipelines ?? [], meta };
 }
@@ -208,7 +210,9 @@ function checkInner(name: string, type: string, inner: AggTree): void {
       );
     }
     if (sub.spec.kind === "composite" && type !== "filter") {
-      throw illegalArgument(`[composite] aggregation cannot be used with a parentAggregation of type: [${type}]`);
+      throw illegalArgument(
+        `[composite] aggregation cannot be used with a parentAggregation of type: [${type}]`,
+      );
     }
   }
 }

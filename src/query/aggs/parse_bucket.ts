@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { illegalArgument } from "../../base/errors.ts";
+import { illegalArgument, RequestError } from "../../base/errors.ts";
 import { isObject, isScalar } from "../queries/body.ts";
 import { parseQuery } from "../queries/parse.ts";
 import type {
@@ -111,19 +111,23 @@ export function parseHistogram(options: Options): AggSpec {
     );
   }
   const base = fieldSpec(options);
-  if (interval === undefined) throw illegalArgument("interval must be positive, got: 0.0");
   const offset = options.number("offset") ?? 0;
-  return {
-    kind: "histogram",
-    ...base,
-    interval,
-    // Only the part within one interval matters.
-    offset: offset - Math.floor(offset / interval) * interval,
+  const rest = {
     minDocCount: notNegative(options, "min_doc_count", "minDocCount") ?? 0,
     keyed: options.boolean("keyed") ?? false,
     order: parseOrder(options, KEY_UP),
     extendedBounds: numberBounds(options, "extended_bounds"),
     hardBounds: numberBounds(options, "hard_bounds"),
+  };
+  options.finish();
+  if (interval === undefined) throw illegalArgument("interval must be positive, got: 0.0");
+  // Only the part of the offset within one interval matters.
+  return {
+    kind: "histogram",
+    ...base,
+    interval,
+    offset: offset - Math.floor(offset / interval) * interval,
+    ...rest,
   };
 }
 
@@ -146,11 +150,7 @@ function numberBounds(options: Options, key: string): Bounds<number> | undefined
 export function parseDateHistogram(options: Options): AggSpec {
   const interval = parseInterval(options);
   const base = zonedSpec(options);
-  if (!interval) throw illegalArgument("Invalid interval specified, must be non-null and non-empty");
-  return {
-    kind: "date_histogram",
-    ...base,
-    interval,
+  const rest = {
     offsetMs: parseOffset(options),
     minDocCount: notNegative(options, "min_doc_count", "minDocCount") ?? 0,
     keyed: options.boolean("keyed") ?? false,
@@ -158,12 +158,24 @@ export function parseDateHistogram(options: Options): AggSpec {
     extendedBounds: dateBounds(options, "extended_bounds"),
     hardBounds: dateBounds(options, "hard_bounds"),
   };
+  options.finish();
+  if (!interval) throw illegalArgument("Invalid interval specified, must be non-null and non-empty");
+  return { kind: "date_histogram", ...base, interval, ...rest };
 }
 
 function zonedSpec(options: Options) {
   const base = fieldSpec(options);
-  if (base.timeZone !== "") options.checked("time_zone", () => timeZone(base.timeZone));
+  if (base.timeZone !== "") checkZone(base.timeZone, options);
   return base;
+}
+
+function checkZone(id: string, options: Options): void {
+  try {
+    timeZone(id);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw options.failed("time_zone", "zone_rules_exception", error.message);
+  }
 }
 
 const CALENDAR_UNITS: Readonly<Record<string, CalendarUnit>> = {
@@ -219,7 +231,10 @@ function parseOffset(options: Options): number {
   if (offset === undefined) return 0;
   if (typeof offset === "number") return offset;
   if (typeof offset !== "string") throw options.wrongToken("offset", offset);
-  return options.checked("offset", () => parseDuration(offset, "DateHistogramAggregationBuilder.parseOffset"));
+  return options.checked(
+    "offset",
+    () => parseDuration(offset, "DateHistogramAggregationBuilder.parseOffset"),
+  );
 }
 
 function dateBounds(options: Options, key: string): Bounds<number | string> | undefined {
@@ -294,7 +309,11 @@ export function parseComposite(options: Options): AggSpec {
   }
   const given = options.array("sources") ?? [];
   if (given.length === 0) {
-    throw options.failed("sources", "illegal_argument_exception", "Composite [sources] cannot be null or empty");
+    throw options.failed(
+      "sources",
+      "illegal_argument_exception",
+      "Composite [sources] cannot be null or empty",
+    );
   }
   const sources = given.map((source) => parseSource(source, options));
   const names = new Set<string>();
@@ -321,7 +340,9 @@ function parseAfter(
     if (!Object.hasOwn(after, source.name)) throw illegalArgument(`Missing value for [after.${source.name}]`);
     const value = after[source.name];
     if (value === null && source.missingBucket) return null;
-    if (!isScalar(value)) throw illegalArgument(`Invalid value for [after.${source.name}], expected comparable`);
+    if (!isScalar(value)) {
+      throw illegalArgument(`Invalid value for [after.${source.name}], expected comparable`);
+    }
     return typeof value === "bigint" ? String(value) : value;
   });
   if (keys.length !== sources.length) {

@@ -59,7 +59,9 @@ export function parsePercentiles(options: Options): AggSpec {
   });
   const points = list ?? (ranks ? undefined : DEFAULT_PERCENTS);
   if (points === undefined) throw unbuilt(options, `[values] must not be null: [${options.name}]`);
-  if (points.length === 0) throw unbuilt(options, `[${key}] must not be empty: [${options.name}]`);
+  if (points.length === 0) {
+    throw unbuilt(options, `[${key}] must not be ${ranks ? "an empty array" : "empty"}: [${options.name}]`);
+  }
   const bad = ranks ? undefined : points.find((percent) => percent < 0 || percent > 100);
   if (bad !== undefined) {
     throw unbuilt(options, `percent must be in [0,100], got [${doubleText(bad)}]: [${options.name}]`);
@@ -93,7 +95,9 @@ function parseTdigest(options: Options): number {
 
 function checkCompression(compression: number): void {
   if (compression < 0) {
-    throw illegalArgument(`[compression] must be greater than or equal to 0. Found [${doubleText(compression)}]`);
+    throw illegalArgument(
+      `[compression] must be greater than or equal to 0. Found [${doubleText(compression)}]`,
+    );
   }
 }
 

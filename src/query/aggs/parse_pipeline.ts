@@ -50,7 +50,9 @@ export function parsePipeline(kind: PipelineKind, options: Options, meta: Json |
   }
   const gapPolicy = (options.text("gap_policy") ?? "skip").toLowerCase();
   if (!GAP_POLICIES.has(gapPolicy)) {
-    throw xContentError(`Invalid gap policy: [${gapPolicy}], accepted values: [insert_zeros, skip, keep_values]`);
+    throw xContentError(
+      `Invalid gap policy: [${gapPolicy}], accepted values: [insert_zeros, skip, keep_values]`,
+    );
   }
   const unit = kind === "derivative" ? options.text("unit") : undefined;
   return {

@@ -84,7 +84,10 @@ export function medianAbsoluteDeviation(digest: TDigest, compression: number): n
   if (digest.count === 0) return NaN;
   const median = digest.quantile(0.5);
   const { means, weights } = digest.snapshot();
-  const order = Array.from(means, (mean, i) => ({ distance: Math.abs(mean - median), weight: weights?.[i] ?? 1 }))
+  const order = Array.from(
+    means,
+    (mean, i) => ({ distance: Math.abs(mean - median), weight: weights?.[i] ?? 1 }),
+  )
     .sort((a, b) => a.distance - b.distance);
   const distances = new TDigest(compression);
   distances.addAll(

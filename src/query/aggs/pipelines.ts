@@ -54,7 +54,11 @@ function dependencyOrder(pipelines: readonly PipelineNode[]): number[] {
   return order;
 }
 
-function withPipe(buckets: readonly Bucket[], at: number, values: readonly (AggResult | undefined)[]): Bucket[] {
+function withPipe(
+  buckets: readonly Bucket[],
+  at: number,
+  values: readonly (AggResult | undefined)[],
+): Bucket[] {
   return buckets.map((bucket, i) => {
     const pipes = bucket.pipes ? bucket.pipes.slice() : [];
     pipes[at] = values[i];
@@ -92,7 +96,11 @@ function valueAt(path: MetricPath, bucket: Bucket, gapPolicy: string): number {
   return gapPolicy === "keep_values" && Number.isFinite(value) ? value : NaN;
 }
 
-function alongBuckets(pipeline: PipelineNode, node: AggNode, buckets: readonly Bucket[]): (AggResult | undefined)[] {
+function alongBuckets(
+  pipeline: PipelineNode,
+  node: AggNode,
+  buckets: readonly Bucket[],
+): (AggResult | undefined)[] {
   if (node.spec.kind !== "histogram" && node.spec.kind !== "date_histogram") {
     throw new RequestError(
       `Validation Failed: 1: ${pipeline.kind} aggregation [${pipeline.name}] must have a histogram, ` +
@@ -125,14 +133,18 @@ function alongBuckets(pipeline: PipelineNode, node: AggNode, buckets: readonly B
           beforeKey = key;
         }
         if (!known) return undefined;
-        return units === undefined ? simpleValue(pipeline, change) : derivativeValue(pipeline, change, change / units);
+        return units === undefined
+          ? simpleValue(pipeline, change)
+          : derivativeValue(pipeline, change, change / units);
       });
     }
     default: {
       const values = buckets.map((bucket) => valueAt(path, bucket, pipeline.gapPolicy));
       return values.map((value, i) => {
         const earlier = i >= pipeline.lag ? values[i - pipeline.lag]! : NaN;
-        return Number.isNaN(value) || Number.isNaN(earlier) ? undefined : simpleValue(pipeline, value - earlier);
+        return Number.isNaN(value) || Number.isNaN(earlier)
+          ? undefined
+          : simpleValue(pipeline, value - earlier);
       });
     }
   }
@@ -164,7 +176,9 @@ function sortPage(pipeline: PipelineNode, node: AggNode, buckets: readonly Bucke
 
 /** Runs the pipelines of one level that look into the buckets of a sibling. */
 export function runSiblings(tree: AggTree, results: readonly AggResult[]): (AggResult | undefined)[] {
-  return tree.pipelines.map((pipeline) => isParentPipeline(pipeline) ? undefined : overSibling(pipeline, tree, results));
+  return tree.pipelines.map((pipeline) =>
+    isParentPipeline(pipeline) ? undefined : overSibling(pipeline, tree, results)
+  );
 }
 
 function overSibling(pipeline: PipelineNode, tree: AggTree, results: readonly AggResult[]): AggResult {

@@ -139,8 +139,8 @@ function numberLimits(range: RangeBounds, use: FieldUse, context: SearchContext)
       fromText: from === undefined ? undefined : numberText(use.format, from),
       toText: to === undefined ? undefined : numberText(use.format, to),
     },
-    low: from ?? -Infinity,
-    high: to ?? Infinity,
+    low: asValue(from ?? -Infinity, use),
+    high: asValue(to ?? Infinity, use),
     from: undefined,
     to: undefined,
   };
@@ -155,7 +155,12 @@ function numberBound(
   if (typeof value === "string" && use.format.kind === "date") return boundDate(value, use.format, context);
   const number = typeof value === "string" && value.trim() === "" ? NaN : Number(value);
   if (Number.isNaN(number)) throw notANumber(value);
-  return use.float ? Math.fround(number) : number;
+  return number;
+}
+
+/** A bound as the field's values are rounded. */
+function asValue(bound: number, use: FieldUse): number {
+  return use.float ? Math.fround(bound) : bound;
 }
 
 function boundDate(text: string, format: ValueFormat & { kind: "date" }, context: SearchContext): number {

@@ -124,24 +124,29 @@ export class Reducer {
     let buckets = keys.map((key) => this.bucket(node, groups.get(key)!))
       .filter((bucket) => bucket.count >= spec.minDocCount);
     this.count(buckets.length);
-    if (spec.minDocCount === 0) buckets = fillHistogram(node, buckets, {
+    if (spec.minDocCount === 0) {
+      buckets = fillHistogram(node, buckets, {
         format,
         emptySubs,
         reducer: this,
       });
+    }
     const order = resolveOrder(spec.order, node);
     const keyAscending = order.length === 1 && order[0]!.by === "key" && order[0]!.ascending;
     // Pipelines walk along the keys, whatever the order of the answer.
     buckets = runPipelines(node, buckets);
-    return { kind: "histogram", format, emptySubs, buckets: keyAscending ? buckets : sortBuckets(buckets, order) };
+    return {
+      kind: "histogram",
+      format,
+      emptySubs,
+      buckets: keyAscending ? buckets : sortBuckets(buckets, order),
+    };
   }
 
   #ranges(node: AggNode, results: readonly RangesResult[]): RangesResult {
     const first = results[0]!;
     const mapped = results.find((one) => one.ranges.length > 0) ?? first;
-    const buckets = first.buckets.map((_, r) =>
-      this.bucket(node, results.map((one) => one.buckets[r]!))
-    );
+    const buckets = first.buckets.map((_, r) => this.bucket(node, results.map((one) => one.buckets[r]!)));
     this.count(buckets.length);
     return { ...mapped, buckets: runPipelines(node, buckets) };
   }
@@ -152,6 +157,7 @@ export class Reducer {
     const order = resolveOrder(spec.order, node);
     const byKeyOnly = order[0]?.by === "key";
     const byCountDown = order[0]?.by === "count" && !order[0].ascending;
+    const alone = results.length === 1;
     let errorSum = 0;
     let otherDocCount = 0;
     const lists: Bucket[][] = [];
@@ -159,17 +165,17 @@ export class Reducer {
       otherDocCount += one.otherDocCount;
       // A term that a truncated partial left out had at most the count of the last one it kept.
       const last = one.buckets[one.buckets.length - 1];
-      const error = !one.truncated || !last || byKeyOnly ? 0 : byCountDown ? last.count : -1;
+      const cut = alone ? one.buckets.length >= spec.shardSize : one.truncated;
+      const error = !cut || !last || byKeyOnly ? 0 : byCountDown ? last.count : -1;
       errorSum = errorSum < 0 || error < 0 ? -1 : errorSum + error;
       lists.push(one.buckets.map((bucket) => ({ ...bucket, error: -error })));
     }
-    const alone = results.length === 1;
     const groups: Bucket[][] = [];
     for (const group of groupByKey(lists).values()) {
       if (group.reduce((sum, one) => sum + one.count, 0) >= spec.minDocCount) groups.push(group);
     }
     const join = (group: readonly Bucket[]): Bucket => {
-      const error = errorSum < 0 ? (alone ? 0 : -1) : group.reduce((sum, one) => sum + one.error, errorSum);
+      const error = errorSum < 0 ? -1 : group.reduce((sum, one) => sum + one.error, errorSum);
       return { ...this.bucket(node, group), error };
     };
     const byMetric = order.some((one) => one.by === "path");
@@ -199,7 +205,7 @@ export class Reducer {
       keyType,
       format,
       otherDocCount,
-      docCountError: alone ? 0 : errorSum,
+      docCountError: alone && errorSum > 0 ? 0 : errorSum,
       truncated: false,
       buckets: runPipelines(node, buckets),
     };

@@ -70,7 +70,13 @@ function typeName(node: AggNode, result: AggResult): string {
   switch (node.spec.kind) {
     case "terms": {
       const { keyType } = result as TermsResult;
-      return keyType === "" ? "umterms" : keyType === "long" ? "lterms" : keyType === "double" ? "dterms" : "sterms";
+      return keyType === ""
+        ? "umterms"
+        : keyType === "long"
+        ? "lterms"
+        : keyType === "double"
+        ? "dterms"
+        : "sterms";
     }
     case "percentiles":
       return "tdigest_percentiles";

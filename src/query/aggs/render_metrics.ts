@@ -88,7 +88,9 @@ function extendedStats(stats: StatsResult, sigma: number): JsonFields {
     out[name] = empty ? null : new Double(statsFigure(stats, name, sigma));
   }
   const bounds: JsonFields = {};
-  for (const name of BOUNDS) bounds[name] = empty ? null : new Double(statsFigure(stats, `std_${name}`, sigma));
+  for (const name of BOUNDS) {
+    bounds[name] = empty ? null : new Double(statsFigure(stats, `std_${name}`, sigma));
+  }
   out.std_deviation_bounds = bounds;
   if (empty || stats.format.kind === "raw") return out;
   for (const name of SPREADS) {
@@ -110,7 +112,10 @@ export function cardinalityJson(result: CardinalityResult): JsonFields {
 export function weightedAvgJson(result: WeightedAvgResult, format: string): JsonFields {
   const value = result.sum / result.weight;
   if (!Number.isFinite(value)) return { value: null };
-  return { value: new Double(value), value_as_string: format === "" ? undefined : formatDecimal(format, value) };
+  return {
+    value: new Double(value),
+    value_as_string: format === "" ? undefined : formatDecimal(format, value),
+  };
 }
 
 export function digestJson(spec: PercentilesSpec, result: DigestResult): JsonFields {

@@ -21,6 +21,8 @@ export interface Rounding {
   /** Length of every interval, or undefined when it varies. Then round(ms) = floor((ms - originMs) / length) * length + originMs. */
   readonly lengthMs: number | undefined;
   readonly originMs: number;
+  /** Whether going from `next` to `next` meets every start. Not so where local times come twice. */
+  readonly walkable: boolean;
 }
 
 const SHORT_UNITS: Readonly<Record<CalendarUnit, ShortUnit>> = {
@@ -66,6 +68,8 @@ function isMidnightUnit(unit: CalendarUnit): boolean {
 
 /** Intervals of one length from one origin. */
 class EvenRounding implements Rounding {
+  readonly walkable = true;
+
   constructor(readonly lengthMs: number, readonly originMs: number) {}
 
   round(ms: number): number {
@@ -81,6 +85,7 @@ class EvenRounding implements Rounding {
 class LocalRounding implements Rounding {
   readonly lengthMs = undefined;
   readonly originMs = 0;
+  readonly walkable = true;
   readonly #shift: number;
 
   constructor(private readonly unit: ShortUnit, zoneMs: number, offsetMs: number) {
@@ -102,6 +107,10 @@ class ShiftedRounding implements Rounding {
 
   constructor(private readonly inner: Rounding, private readonly offsetMs: number) {}
 
+  get walkable(): boolean {
+    return this.inner.walkable;
+  }
+
   round(ms: number): number {
     return this.inner.round(ms - this.offsetMs) + this.offsetMs;
   }
@@ -115,6 +124,7 @@ class ShiftedRounding implements Rounding {
 class ZonedDayRounding implements Rounding {
   readonly lengthMs = undefined;
   readonly originMs = 0;
+  readonly walkable = true;
 
   constructor(private readonly unit: ShortUnit, private readonly zone: TimeZone) {}
 
@@ -132,6 +142,7 @@ class ZonedDayRounding implements Rounding {
 class ZonedTimeRounding implements Rounding {
   readonly lengthMs = undefined;
   readonly originMs = 0;
+  readonly walkable = false;
 
   constructor(
     private readonly unit: ShortUnit,
@@ -156,6 +167,7 @@ class ZonedTimeRounding implements Rounding {
 class ZonedIntervalRounding implements Rounding {
   readonly lengthMs = undefined;
   readonly originMs = 0;
+  readonly walkable = false;
 
   constructor(private readonly intervalMs: number, private readonly zone: TimeZone) {}
 
@@ -186,8 +198,9 @@ class ZonedIntervalRounding implements Rounding {
   }
 
   next(ms: number): number {
-    const local = ms + this.zone.offsetMs(ms) + this.intervalMs;
-    const after = this.zone.toUtc(local);
+    const { intervalMs } = this;
+    const local = Math.floor((ms + this.zone.offsetMs(ms)) / intervalMs) * intervalMs;
+    const after = this.zone.toUtc(local + intervalMs);
     return after > ms ? after : ms + this.intervalMs;
   }
 }

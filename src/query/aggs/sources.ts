@@ -57,6 +57,7 @@ export class NumberLeaf {
   /** Gathers values of docs[0..n), ascending but not necessarily distinct. Returns the number of pairs. */
   gather(docs: Uint32Array, n: number): number {
     let m = 0;
+    this.identity = false;
     if (this.#cursor) {
       const distinct = strictlyAscending(docs, n);
       m = distinct ? this.#cursor.gather(docs, n) : this.#gatherRepeated(docs, n);
@@ -199,6 +200,7 @@ export class TermLeaf {
   /** As `NumberLeaf.gather`. */
   gather(docs: Uint32Array, n: number): number {
     let m = 0;
+    this.identity = false;
     if (this.#cursor) {
       if (strictlyAscending(docs, n)) {
         m = this.#cursor.gather(docs, n);

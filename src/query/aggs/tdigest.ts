@@ -90,7 +90,15 @@ export class TDigest {
       return exactQuantile(this.#buffer, this.#buffered, q);
     }
     this.#flush();
-    return digestQuantile(this.#means, this.#weights!, this.#centroids, this.#merged, q, this.#min, this.#max);
+    return digestQuantile(
+      this.#means,
+      this.#weights!,
+      this.#centroids,
+      this.#merged,
+      q,
+      this.#min,
+      this.#max,
+    );
   }
 
   /** Fraction of values below `x`, those equal to it counting half; NaN without values. */

@@ -94,7 +94,8 @@ function oneNumberPredicate(
       return (value) => numbers.has(value);
     }
     case "partition":
-      return (value) => Number(floorModBig(mix64(longBits(value, use)), filter.partitions)) === filter.partition;
+      return (value) =>
+        Number(floorModBig(mix64(longBits(value, use)), filter.partitions)) === filter.partition;
   }
 }
 

@@ -143,7 +143,13 @@ export class TermsCollector implements Collector {
     else if (this.#numbers) this.#collectNumbers(this.#numbers, docs, buckets, n, bucketCount);
   }
 
-  #collectTerms(leaf: TermLeaf, docs: Uint32Array, buckets: Uint32Array, n: number, bucketCount: number): void {
+  #collectTerms(
+    leaf: TermLeaf,
+    docs: Uint32Array,
+    buckets: Uint32Array,
+    n: number,
+    bucketCount: number,
+  ): void {
     let m = leaf.gather(docs, n);
     let { owners, ordinals } = leaf;
     let identity = leaf.identity;

@@ -54,11 +54,14 @@ export class WeightedAvgCollector implements Collector {
       if (j >= w) break;
       if (weights.owners[j] !== owner) continue;
       if (j + 1 < w && weights.owners[j + 1] === owner) {
-        throw new RequestError("Encountered more than one weight for a single document. Use a script to " +
-          "combine multiple weights-per-doc into a single value.", {
-          status: 400,
-          type: "illegal_argument_exception",
-        });
+        throw new RequestError(
+          "Encountered more than one weight for a single document. Use a script to " +
+            "combine multiple weights-per-doc into a single value.",
+          {
+            status: 400,
+            type: "illegal_argument_exception",
+          },
+        );
       }
       const bucket = buckets[owner]!;
       const weight = weights.values[j]!;

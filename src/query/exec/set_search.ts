@@ -13,7 +13,7 @@ import { collectByZones } from "../collect/zone_sort.ts";
 import type { SearchSegment } from "../target.ts";
 import { type CompileScope, nodeBits } from "./compile.ts";
 import type { HitCounter } from "./hit_counter.ts";
-import { AllNode, BATCH_DOCS, Batch, type Node } from "./node.ts";
+import { AllNode, Batch, BATCH_DOCS, type Node } from "./node.ts";
 import { SetNode } from "./set_node.ts";
 import { TermNode } from "./term_node.ts";
 import { ZONE_VALUES, zonesOf } from "./zones.ts";
