@@ -74,7 +74,8 @@ async function compile(env: Record<string, string>): Promise<{ success: boolean;
     OUTPUT,
     "main.ts",
   ];
-  return await run(Deno.execPath(), args, { env });
+  // The compiler walks @opentelemetry/api (of prom-client) recursively: its default stack of 2 MiB overflows.
+  return await run(Deno.execPath(), args, { env: { RUST_MIN_STACK: "67108864", ...env } });
 }
 
 /** @returns Path of Deno's runtime, verified; kept in `.cache/` for the next time. */

@@ -8,6 +8,7 @@ import { chainCharFilters, type CharFilter, makeCharFilter } from "./char_filter
 import { lowerCase } from "./letter_case.ts";
 import { porter2 } from "./porter2.ts";
 import { SettingsReader } from "./settings_reader.ts";
+import { cachedStemmer } from "./stem_cache.ts";
 import { ENGLISH_STOP_WORDS, parseStopWords } from "./stop_words.ts";
 import type { Analyzer, AsciiRule, Token } from "./token.ts";
 import {
@@ -147,12 +148,13 @@ function makeBuiltIn(kind: string, name: string, settings: SettingsReader): Anal
 function englishAnalyzer(name: string, settings: SettingsReader): Analyzer {
   const words = new Set(parseStopWords(settings.raw("stopwords"), ENGLISH_STOP_WORDS));
   const unstemmed = new Set(settings.list("stem_exclusion") ?? []);
+  const stem = cachedStemmer(porter2);
   const filter: TokenFilter = (tokens) => {
     const kept: Token[] = [];
     for (const token of tokens) {
       const term = lowerCase(withoutPossessive(token.term));
       if (words.has(term)) continue;
-      token.term = unstemmed.has(term) ? term : porter2(term);
+      token.term = unstemmed.has(term) ? term : stem(term);
       kept.push(token);
     }
     return kept;

@@ -11,6 +11,7 @@ import { porter } from "./porter.ts";
 import { porter2 } from "./porter2.ts";
 import type { SettingsReader } from "./settings_reader.ts";
 import { shingleFilter } from "./shingles.ts";
+import { cachedStemmer } from "./stem_cache.ts";
 import { ENGLISH_STOP_WORDS, parseStopWords } from "./stop_words.ts";
 import { synonymFilter } from "./synonyms.ts";
 import type { Token } from "./token.ts";
@@ -124,7 +125,8 @@ function mapTerms(change: (term: string) => string): TokenFilter {
   };
 }
 
-function stemWith(stem: (word: string) => string): TokenFilter {
+function stemWith(stemmer: (word: string) => string): TokenFilter {
+  const stem = cachedStemmer(stemmer);
   return (tokens) => {
     for (const token of tokens) if (!token.keyword) token.term = stem(token.term);
     return tokens;

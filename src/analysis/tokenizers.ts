@@ -116,8 +116,9 @@ export function whitespaceTokens(text: string): Token[] {
   return runTokens(text, (code) => !isJavaBlank(code), TOKEN_LENGTH_DEFAULT);
 }
 
+/** The whole text as one token, also when it is empty. */
 export function keywordTokens(text: string): Token[] {
-  return text === "" ? [] : [{ term: text, position: 0, start: 0, end: text.length, type: "word" }];
+  return [{ term: text, position: 0, start: 0, end: text.length, type: "word" }];
 }
 
 function patternTokenizer(settings: SettingsReader): Tokenizer {

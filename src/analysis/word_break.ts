@@ -138,7 +138,7 @@ export function standardTokens(text: string, maxLength: number): Token[] {
       at++;
       continue;
     }
-    if (!matchToken(text, at, Math.min(length, at + maxLength))) {
+    if (!matchToken(text, at, cutAt(text, at + maxLength))) {
       at += widthAt(text, at, length);
       continue;
     }
@@ -152,6 +152,13 @@ export function standardTokens(text: string, maxLength: number): Token[] {
     at = matchEnd;
   }
   return tokens;
+}
+
+/** Where a text cut at `end` ends: not between the halves of a surrogate pair. */
+function cutAt(text: string, end: number): number {
+  if (end >= text.length) return text.length;
+  const unit = text.charCodeAt(end);
+  return unit >= 0xdc00 && unit <= 0xdfff ? end - 1 : end;
 }
 
 /** Longest token that begins at `at`; false when none does. */

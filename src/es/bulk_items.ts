@@ -5,7 +5,7 @@
  */
 import { ByteWriter, utf8 } from "../base/bytes.ts";
 import type { BulkAction, BulkFailure, BulkItem, BulkRenderer } from "../engine/bulk_renderer.ts";
-import { PRIMARY_TERM, type WriteOperation, type WriteOutcome } from "../shard/operation.ts";
+import { PRIMARY_TERM, type WriteOperation, type WriteOutcome } from "../engine/operation.ts";
 
 const RESULT_STATUS: Readonly<Record<string, number>> = {
   created: 201,

@@ -8,7 +8,7 @@ import { type Json, RawJson } from "../base/json.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { Engine, RefreshPolicy } from "../engine/engine.ts";
 import type { WriteCall, WriteReply } from "../engine/messages.ts";
-import { PRIMARY_TERM, type VersionType } from "../shard/operation.ts";
+import { PRIMARY_TERM, type VersionType } from "../engine/operation.ts";
 import { SourceFilter } from "../query/fetch/source_filter.ts";
 import type { SourceSpec } from "../query/request/request.ts";
 import { parseSource, parseSourceParams } from "../query/request/source.ts";

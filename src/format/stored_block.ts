@@ -95,7 +95,9 @@ function decompress(bytes: Uint8Array, rawBytes: number): Uint8Array {
     throw new CorruptionError(`Cannot decode stored block: unknown method ${bytes[0]}`);
   }
   try {
-    return zstdDecompressSync(payload, { maxOutputLength: Math.max(1, rawBytes) });
+    const raw = zstdDecompressSync(payload, { maxOutputLength: Math.max(1, rawBytes) });
+    // A Buffer's `slice` is a view: callers expect a plain array's copy.
+    return new Uint8Array(raw.buffer, raw.byteOffset, raw.length);
   } catch (error) {
     throw new CorruptionError(
       `Cannot decode stored block: ${error instanceof Error ? error.message : error}`,

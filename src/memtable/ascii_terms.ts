@@ -182,7 +182,7 @@ function runTerms(
   return true;
 }
 
-/** The whole text as one term, case kept; no term from an empty one. */
+/** The whole text as one term, case kept. What an empty one is, the analyzer knows. */
 function keywordTerm(
   log: TermLog,
   bytes: Uint8Array,
@@ -190,8 +190,8 @@ function keywordTerm(
   end: number,
   maxTokenBytes: number,
 ): boolean {
-  if (end - start > maxTokenBytes) return false;
+  if (end === start || end - start > maxTokenBytes) return false;
   for (let i = start; i < end; i++) if (bytes[i]! >= 0x80) return false;
-  if (end > start) log.entries[log.length++] = log.table.intern(bytes, start, end);
+  log.entries[log.length++] = log.table.intern(bytes, start, end);
   return true;
 }

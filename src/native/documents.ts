@@ -12,7 +12,7 @@ import { tooLong } from "../engine/writer_ingest.ts";
 import { type Answer, jsonAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { WholeLineCutter, type WholeLines } from "./whole_lines.ts";
-import { PRIMARY_TERM } from "../shard/operation.ts";
+import { PRIMARY_TERM } from "../engine/operation.ts";
 
 const MAX_ID_BYTES = 512;
 /** Errors that a turbo-ingest answer lists; the rest are counted. */

@@ -64,7 +64,7 @@ function assemble(
   const { maxFields } = environment.limits;
   const mapping = Mapping.fromStored(stored as Readonly<Record<string, unknown>>, { maxFields, analyzers });
   const state = new ShardState(names, environment, store, mapping, analyzers, settings);
-  state.parser = new FastParser(mapping);
+  state.parser = new FastParser(mapping, state.environment.limits.maxJsonDepth);
   state.memtable = newMemtable(state);
   state.nextSeqNo = checkpoint.seqNo + 1;
   return state;

@@ -362,7 +362,7 @@ export class WriteBatch {
 export function setMapping(state: ShardState, mapping: Mapping): void {
   if (mapping.version <= state.mapping.version) return;
   state.mapping = mapping;
-  state.parser = new FastParser(mapping);
+  state.parser = new FastParser(mapping, state.environment.limits.maxJsonDepth);
   state.memtable.setMapping(mapping);
   state.mappingUnlogged = true;
 }

@@ -242,7 +242,7 @@ async function check(
       headers: { "content-type": "application/json" },
       body: JSON.stringify({
         size: 5000,
-        sort: [{ value: "asc" }],
+        sort: [{ value: { order: "asc", unmapped_type: "long" } }],
         track_total_hits: true,
         ...(after ? { search_after: after } : {}),
       }),
@@ -291,7 +291,12 @@ export function mulberry32(seed: number): () => number {
 
 if (import.meta.main) {
   const [cycles = "200", binary = "dist/xerj", seed = String(Date.now() % 1_000_000)] = Deno.args;
-  const report = await killCycles({ cycles: Number(cycles), seed: Number(seed), binary, log: console.log });
+  const report = await killCycles({
+    cycles: Number(cycles),
+    seed: Number(seed),
+    ...(binary === "source" ? {} : { binary }),
+    log: console.log,
+  });
   console.log(`seed ${seed}`, report);
   const { missing, resurrected, wrong, countMismatches } = report;
   Deno.exit(missing + resurrected + wrong + countMismatches === 0 ? 0 : 1);

@@ -99,6 +99,6 @@ Deno.test("what is not ASCII, and what is too long, is left to the analyzer", ()
     assertEquals(byBytes(rule, utf8("é")), undefined);
     assertEquals(byBytes(rule, utf8("a".repeat(256))), undefined);
     assertEquals(byBytes(rule, utf8("a".repeat(255))), ["a".repeat(255)]);
-    assertEquals(byBytes(rule, utf8("")), []);
+    assertEquals(byBytes(rule, utf8("")), rule === "keyword" ? undefined : []);
   }
 });

@@ -42,7 +42,10 @@ export class TargetBuilder {
   #memtable: Memtable;
   #docs = 0;
 
-  constructor(properties: Properties, options: { readonly index?: string; readonly firstOrdinal?: number } = {}) {
+  constructor(
+    properties: Properties,
+    options: { readonly index?: string; readonly firstOrdinal?: number } = {},
+  ) {
     this.#mapping = Mapping.parse({ properties }, { maxFields: 1000, analyzers });
     this.#parser = new FastParser(this.#mapping);
     this.#memtable = new Memtable({ mapping: this.#mapping, analyzers });

@@ -169,7 +169,7 @@ async function runSchedule(seed: number, tally: Tally): Promise<void> {
 
 Deno.test("copies of a working shard hold everything from before they began, or refuse", async () => {
   const tally: Tally = { opened: 0, refused: 0, refusedInTime: [] };
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= 40; seed++) {
     try {
       await runSchedule(seed, tally);
     } catch (error) {
@@ -177,6 +177,6 @@ Deno.test("copies of a working shard hold everything from before they began, or 
     }
   }
   if (Deno.env.get("TALLY")) console.log(tally);
-  assert(tally.opened > 150, `${tally.opened} opened`);
+  assert(tally.opened > 100, `${tally.opened} opened`);
   assertEquals(tally.refusedInTime, []);
 });

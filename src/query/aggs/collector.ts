@@ -16,8 +16,16 @@ import { BATCH } from "./sources.ts";
 export interface CollectorEnv {
   readonly context: SearchContext;
   readonly budget: Budget;
+  /** Scores of the batch at hand. */
+  readonly scored: ScoredBatch;
   /** Whether the partial goes to be reduced with others of the same shard, so that it should keep more. */
   readonly shared: boolean;
+}
+
+/** The docs last handed to the execution, and their scores: parallel arrays, one score for all, or not known. */
+export interface ScoredBatch {
+  docs: Uint32Array;
+  scores: Float64Array | number | undefined;
 }
 
 export interface Collector {

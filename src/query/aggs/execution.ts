@@ -19,6 +19,7 @@ import {
   openAll,
   resultsOf,
   ROOT_BUCKETS,
+  type ScoredBatch,
 } from "./collector.ts";
 import { CompositeCollector } from "./composite.ts";
 import { FiltersCollector } from "./filters.ts";
@@ -30,6 +31,7 @@ import type { AggResult } from "./result.ts";
 import { SingleCollector } from "./single.ts";
 import { StatsCollector } from "./stats.ts";
 import { TermsCollector } from "./terms.ts";
+import { readsScores, TopHitsCollector } from "./top_hits.ts";
 import { WeightedAvgCollector } from "./weighted_avg.ts";
 
 /** Results by position in `AggTree.nodes`; may be posted between threads. */
@@ -45,10 +47,14 @@ export interface ExecutionOptions {
 
 /** Takes the matching docs of one segment. */
 export interface SegmentCollector {
-  /** Live matching docs, ascending over all calls; at most 4096 a call. */
-  collect(docs: Uint32Array, n: number): void;
-  /** Every live doc of the segment matches: instead of `collect`. */
-  all(): void;
+  /**
+   * Live matching docs, ascending; at most 4096 a call.
+   *
+   * @param scores Parallel to `docs`, or one for all; only asked for when `needsScores`.
+   */
+  collect(docs: Uint32Array, n: number, scores?: Float64Array | number): void;
+  /** Every live doc of the segment matches: instead of `collect`. `score` is every doc's; default 1. */
+  all(score?: number): void;
 }
 
 export class AggExecution {
@@ -57,12 +63,18 @@ export class AggExecution {
   readonly #globals: readonly Collector[];
   readonly #byNode: readonly Collector[];
   readonly #budget: Budget;
+  readonly #scored: ScoredBatch = { docs: new Uint32Array(0), scores: undefined };
   #open = false;
 
   /** @throws {RequestError} 400: a field that cannot be aggregated on in one of the targets, a bad order path. */
   constructor(tree: AggTree, context: SearchContext, options: ExecutionOptions = {}) {
     this.#budget = new Budget(context.limits.memoryBytes);
-    const env: CollectorEnv = { context, budget: this.#budget, shared: options.shared === true };
+    const env: CollectorEnv = {
+      context,
+      budget: this.#budget,
+      scored: this.#scored,
+      shared: options.shared === true,
+    };
     this.#byNode = tree.nodes.map((node) => makeCollector(node, env, true));
     this.#collectors = this.#byNode.filter((one) => one.node.spec.kind !== "global");
     this.#globals = this.#byNode.filter((one) => one.node.spec.kind === "global");
@@ -71,6 +83,11 @@ export class AggExecution {
   /** Whether `segment` must be called for segments without matches as well. */
   get needsEverySegment(): boolean {
     return this.#globals.length > 0 || this.#byNode.some((one) => listsUnmatched(one.node));
+  }
+
+  /** Whether `collect` must be given scores. */
+  get needsScores(): boolean {
+    return this.#byNode.some((one) => ranksByScore(one.node));
   }
 
   get usedBytes(): number {
@@ -82,11 +99,20 @@ export class AggExecution {
     this.#close();
     this.#open = true;
     openAll(this.#byNode, target, segment);
-    if (this.#globals.length > 0) collectAll(this.#globals, segment);
     const collectors = this.#collectors;
+    const scored = this.#scored;
+    scored.scores = 1;
+    if (this.#globals.length > 0) collectAll(this.#globals, segment);
     return {
-      collect: (docs, n) => forward(collectors, docs, ROOT_BUCKETS, n, 1),
-      all: () => collectAll(collectors, segment),
+      collect: (docs, n, scores) => {
+        scored.docs = docs;
+        scored.scores = scores;
+        forward(collectors, docs, ROOT_BUCKETS, n, 1);
+      },
+      all: (score = 1) => {
+        scored.scores = score;
+        collectAll(collectors, segment);
+      },
     };
   }
 
@@ -104,6 +130,10 @@ export class AggExecution {
 /** Terms with `min_doc_count` 0 name terms of documents that do not match. */
 function listsUnmatched(node: AggNode): boolean {
   return (node.spec.kind === "terms" && node.spec.minDocCount === 0) || node.subs.some(listsUnmatched);
+}
+
+function ranksByScore(node: AggNode): boolean {
+  return (node.spec.kind === "top_hits" && readsScores(node.spec)) || node.subs.some(ranksByScore);
 }
 
 /** @param single Whether the parent is always bucket 0. */
@@ -136,6 +166,8 @@ function makeCollector(node: AggNode, env: CollectorEnv, single: boolean): Colle
     case "percentile_ranks":
     case "median_absolute_deviation":
       return new PercentilesCollector({ ...node, spec }, env);
+    case "top_hits":
+      return new TopHitsCollector({ ...node, spec }, env);
     case "weighted_avg":
       return new WeightedAvgCollector({ ...node, spec }, env);
     default:

@@ -5,6 +5,7 @@
  */
 import type { Json } from "../../base/json.ts";
 import type { Query } from "../queries/query.ts";
+import type { SearchRequest } from "../request/request.ts";
 
 /** One aggregation. Results of `subs` and `pipelines` are kept by position, names return when rendering. */
 export interface AggNode {
@@ -35,7 +36,8 @@ export type AggSpec =
   | FiltersSpec
   | MissingSpec
   | GlobalSpec
-  | CompositeSpec;
+  | CompositeSpec
+  | TopHitsSpec;
 
 /** Parameters of every aggregation that reads one field. */
 export interface FieldSpec {
@@ -194,6 +196,12 @@ export interface CompositeSource extends FieldSpec {
   readonly interval: number;
   readonly dateInterval: DateInterval | undefined;
   readonly offset: number;
+}
+
+export interface TopHitsSpec {
+  readonly kind: "top_hits";
+  /** How hits are sorted and fetched; it matches all that the bucket holds. */
+  readonly request: SearchRequest;
 }
 
 export type PipelineKind =

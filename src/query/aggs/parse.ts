@@ -26,6 +26,7 @@ import {
   parseStats,
   parseWeightedAvg,
 } from "./parse_metric.ts";
+import { parseTopHits } from "./parse_top_hits.ts";
 import { isPipelineKind, parsePipeline } from "./parse_pipeline.ts";
 
 const PARSERS: Readonly<Record<string, (options: Options) => AggSpec>> = {
@@ -49,6 +50,7 @@ const PARSERS: Readonly<Record<string, (options: Options) => AggSpec>> = {
   stats: parseStats,
   sum: parseStats,
   terms: parseTerms,
+  top_hits: parseTopHits,
   value_count: parseStats,
   weighted_avg: parseWeightedAvg,
 };
@@ -65,6 +67,7 @@ const METRICS: ReadonlySet<string> = new Set([
   "percentiles",
   "stats",
   "sum",
+  "top_hits",
   "value_count",
   "weighted_avg",
 ]);
@@ -111,7 +114,6 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   "string_stats",
   "t_test",
   "time_series",
-  "top_hits",
   "top_metrics",
   "variable_width_histogram",
 ]);

@@ -22,6 +22,7 @@ import type {
   CardinalityResult,
   DigestResult,
   HistogramResult,
+  HitsResult,
   RangesResult,
   SingleResult,
   StatsResult,
@@ -29,6 +30,7 @@ import type {
   WeightedAvgResult,
 } from "./result.ts";
 import { addCompensated } from "./stats.ts";
+import { reduceTopHits } from "./top_hits_reduce.ts";
 
 export interface ReduceContext {
   readonly nowMs: number;
@@ -97,6 +99,8 @@ export class Reducer {
       }
       case "composite":
         return reduceComposite(node, results, this);
+      case "hits":
+        return reduceTopHits(node, results as readonly HitsResult[]);
       case "value":
         return first;
     }

@@ -6,7 +6,7 @@
 import { assert } from "../../base/errors.ts";
 import { Double, type Json } from "../../base/json.ts";
 import { bucketName, termKey } from "./bucket_name.ts";
-import type { AggNode, AggTree, CompositeSpec, FiltersSpec, RangeSpec } from "./node.ts";
+import type { AggNode, AggTree, CompositeSpec, FiltersSpec, RangeSpec, TopHitsSpec } from "./node.ts";
 import type { Reduced } from "./reduce.ts";
 import { cardinalityJson, digestJson, statsJson, weightedAvgJson } from "./render_metrics.ts";
 import type {
@@ -18,6 +18,7 @@ import type {
   RangesResult,
   TermsResult,
 } from "./result.ts";
+import { topHitsJson } from "./top_hits_reduce.ts";
 import { numberText, termText, type ValueFormat } from "./value_format.ts";
 
 type JsonFields = { [key: string]: Json | undefined };
@@ -113,6 +114,8 @@ function renderOne(node: AggNode, result: AggResult, typed: boolean): JsonFields
     }
     case "composite":
       return renderComposite(node, node.spec as CompositeSpec, result, typed);
+    case "hits":
+      return topHitsJson(node.spec as TopHitsSpec, result);
     case "value":
       return result.json as JsonFields;
   }

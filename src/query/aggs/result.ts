@@ -6,6 +6,7 @@
  * @module
  */
 import type { Json } from "../../base/json.ts";
+import type { RawSortValue } from "../collect/sort_value.ts";
 import type { ValueFormat } from "./value_format.ts";
 
 export type AggResult =
@@ -18,6 +19,7 @@ export type AggResult =
   | RangesResult
   | SingleResult
   | CompositeResult
+  | HitsResult
   | ValueResult;
 
 /** Key of a bucket. A term of a dictionary is a "byte string": one char (0 to 255) a byte, so `<` is byte order. */
@@ -127,6 +129,24 @@ export interface CompositeResult {
 export interface CompositeBucket extends Bucket {
   /** Values by source; null: missing. */
   readonly values: readonly (BucketKey | null)[];
+}
+
+export interface HitsResult {
+  readonly kind: "hits";
+  readonly total: number;
+  /** Best first. */
+  readonly hits: readonly RankedHit[];
+}
+
+/** A hit with what orders it among those of other partials. */
+export interface RankedHit {
+  readonly segment: number;
+  readonly doc: number;
+  readonly score: number;
+  /** One a sort key. */
+  readonly values: readonly RawSortValue[];
+  /** The rendered hit; undefined until it is fetched. */
+  readonly json: Uint8Array | undefined;
 }
 
 /** What a pipeline makes, or a value that is rendered as it is. */

@@ -199,6 +199,9 @@ class ZonedIntervalRounding implements Rounding {
 
   next(ms: number): number {
     const { intervalMs } = this;
+    const rounded = this.round(ms + intervalMs);
+    if (rounded > ms) return rounded;
+    // Longer than the interval: the clock was put back within it.
     const local = Math.floor((ms + this.zone.offsetMs(ms)) / intervalMs) * intervalMs;
     const after = this.zone.toUtc(local + intervalMs);
     return after > ms ? after : ms + this.intervalMs;

@@ -23,13 +23,15 @@ export function collectByZones(
     readonly docCount: number;
     readonly zones: Zones;
     readonly descending: boolean;
+    /** Score of every doc. */
+    readonly score: number;
     readonly deadline: Deadline;
   },
 ): number {
   const { bits, docCount, zones, descending, deadline } = options;
   const queue = new BlockQueue(zones, descending, bits, heap.afterFirst);
   const docs = new Uint32Array(ZONE_VALUES);
-  const noScores = new Float64Array(ZONE_VALUES);
+  const scores = new Float64Array(ZONE_VALUES).fill(options.score);
   let read = 0;
   for (let block = queue.next(); block >= 0; block = queue.next()) {
     const best = queue.best;
@@ -42,7 +44,7 @@ export function collectByZones(
     let n = to - from;
     if (bits === null) { for (let i = 0; i < n; i++) docs[i] = from + i; }
     else n = bitsToDocs(bits, from, to, docs);
-    heap.collect(docs, noScores, n);
+    heap.collect(docs, scores, n);
     read++;
     deadline.spend(n);
   }

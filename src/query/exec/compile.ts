@@ -172,10 +172,16 @@ function compileBool(plan: BoolPlan, scope: CompileScope): Node {
   const should = plan.should.map((clause) => compile(clause, scope));
   const some = should.filter((node) => !(node instanceof EmptyNode));
   if (plan.minimum > some.length) return new EmptyNode();
-  const scoring = new Set<Node>(scope.scored ? must : []);
+  let scoring = new Set<Node>(scope.scored ? must : []);
   let optional: Node[] = [];
   if (plan.minimum > 0) {
     const union = unionOf(some, plan.minimum, deadline);
+    if (scoring.size > 1) {
+      // The required clauses' sum is rounded before the optional ones' is added.
+      const inner = new BoolNode({ required: [...required], scoring, prohibited: [], optional: [], deadline });
+      required.splice(0, required.length, inner);
+      scoring = new Set([inner]);
+    }
     required.push(union);
     if (scope.scored) scoring.add(union);
   } else if (scope.scored) optional = some;

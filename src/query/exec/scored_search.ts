@@ -32,6 +32,7 @@ export interface ScoredOptions {
 
 export interface ScoredOutcome {
   readonly collected: number;
+  /** -Infinity: none was looked at. */
   readonly maxScore: number;
 }
 
@@ -60,7 +61,7 @@ export function searchScored(node: Node, options: ScoredOptions): ScoredOutcome 
     if (!counter.isDone) countUnion(terms, options);
     const { reader, live, ordinal } = segment;
     collectBest(terms, top, { ordinal, docCount: reader.docCount, live, deadline: options.scope.deadline });
-    return { collected: 0, maxScore: 0 };
+    return { collected: 0, maxScore: -Infinity };
   }
   return searchAll(node, options);
 }
@@ -97,7 +98,7 @@ function searchAll(node: Node, options: ScoredOptions): ScoredOutcome {
   const batch = new Batch();
   const { docs, scores } = batch;
   let collected = 0;
-  let maxScore = 0;
+  let maxScore = -Infinity;
   for (let n = node.next(batch); n > 0; n = node.next(batch)) {
     scope.deadline.spend(n);
     if (live !== null) n = keepBits(docs, scores, n, live);

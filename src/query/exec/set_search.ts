@@ -42,7 +42,8 @@ export function searchSet(node: Node, options: SetOptions): number {
   const { live, liveCount, reader } = segment;
   if (aggs === null && postBits === null && remaining === Infinity) {
     if (heap === null && top !== null && firstDocs(node, top, options)) return 0;
-    if (heap !== null && fewDocs(node, heap, options)) return 0;
+    const few = heap === null ? -1 : fewDocs(node, heap, options);
+    if (few >= 0) return few;
   }
   let bits: Uint32Array | null = null;
   let matched = liveCount;
@@ -140,18 +141,21 @@ function keepLive(docs: Uint32Array, n: number, live: Uint32Array): number {
 /** Sets of less than one doc in so many are sorted doc by doc. */
 const FEW = 64;
 
-/** Few docs need neither a set nor zones. False: nothing was done. */
-function fewDocs(node: Node, heap: SortHeap, options: SetOptions): boolean {
+/** Few docs need neither a set nor zones. Returns how many there were; -1: nothing was done. */
+function fewDocs(node: Node, heap: SortHeap, options: SetOptions): number {
   const { segment, counter, scope } = options;
-  if (node instanceof SetNode || node.cost > segment.reader.docCount / FEW) return false;
+  if (node instanceof SetNode || node.cost > segment.reader.docCount / FEW) return -1;
+  let found = 0;
   const batch = new Batch();
+  const scores = new Float64Array(BATCH_DOCS).fill(options.score);
   for (let n = node.next(batch); n > 0; n = node.next(batch)) {
     scope.deadline.spend(n);
     if (segment.live !== null) n = keepLive(batch.docs, n, segment.live);
-    counter.total += n;
-    heap.collect(batch.docs, batch.scores, n);
+    found += n;
+    heap.collect(batch.docs, scores, n);
   }
-  return true;
+  counter.total += found;
+  return found;
 }
 
 /** Offers a set to the heap, by zones where the first key's column allows. */
@@ -169,12 +173,13 @@ function sortDocs(bits: Uint32Array | null, matched: number, options: SetOptions
       docCount: reader.docCount,
       zones: zonesOf(reader, (first as { readonly field: string }).field, column),
       descending: first.descending,
+      score: options.score,
       deadline: scope.deadline,
     });
     return;
   }
-  const noScores = new Float64Array(BATCH_DOCS);
-  collectDocs(bits, reader.docCount, options, (docs, n) => heap.collect(docs, noScores, n));
+  const scores = new Float64Array(BATCH_DOCS).fill(options.score);
+  collectDocs(bits, reader.docCount, options, (docs, n) => heap.collect(docs, scores, n));
 }
 
 function collectDocs(

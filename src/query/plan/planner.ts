@@ -136,8 +136,40 @@ export class Planner {
   }
 }
 
+/**
+ * Lifts the clauses of nested conjunctions and disjunctions into the plan, as Lucene does: less to nest, the same
+ * docs, and scores are summed in one place.
+ */
+function flatten(plan: BoolPlan): BoolPlan {
+  const must: Plan[] = [];
+  const filter: Plan[] = [];
+  const should: Plan[] = [];
+  const mustNot: Plan[] = [...plan.mustNot];
+  for (const clause of plan.must) {
+    if (clause.kind === "bool" && clause.should.length === 0 && clause.must.length > 0) {
+      must.push(...clause.must);
+      filter.push(...clause.filter);
+      mustNot.push(...clause.mustNot);
+    } else must.push(clause);
+  }
+  for (const clause of plan.filter) {
+    if (clause.kind === "bool" && clause.should.length === 0) {
+      filter.push(...clause.must, ...clause.filter);
+      mustNot.push(...clause.mustNot);
+    } else filter.push(clause);
+  }
+  for (const clause of plan.should) {
+    const isDisjunction = clause.kind === "bool" && clause.minimum === 1 &&
+      clause.must.length + clause.filter.length + clause.mustNot.length === 0;
+    if (isDisjunction && plan.minimum <= 1) should.push(...clause.should);
+    else should.push(clause);
+  }
+  return { ...plan, must, filter, should, mustNot };
+}
+
 /** Drops what cannot match or need not be asked; scores stay as they are. */
-export function boolPlan(plan: BoolPlan): Plan {
+export function boolPlan(nested: BoolPlan): Plan {
+  const plan = flatten(nested);
   for (const clause of plan.must) if (clause.kind === "none") return NONE;
   for (const clause of plan.filter) if (clause.kind === "none") return NONE;
   for (const clause of plan.mustNot) if (clause.kind === "all") return NONE;

@@ -48,7 +48,8 @@ function image(bytes: Uint8Array, label: string): FileImage {
   return { bytes, verified: new Uint32Array(Math.ceil(bytes.length / PAGE_BYTES / 32)), label };
 }
 
-export function buildReader(mapping: Mapping, sources: Iterable<Uint8Array>): SegmentReader {
+/** @param firstId Ids count on from here. */
+export function buildReader(mapping: Mapping, sources: Iterable<Uint8Array>, firstId = 0): SegmentReader {
   const memtable = new Memtable({ mapping, analyzers });
   const staged = new StagedDocument();
   let doc = 0;
@@ -56,7 +57,7 @@ export function buildReader(mapping: Mapping, sources: Iterable<Uint8Array>): Se
     staged.reset(source);
     const outcome = parseDocument(mapping, source, 0, source.length, staged, { maxDepth: 20 });
     if (outcome.kind !== "ok") throw new Error(JSON.stringify(outcome));
-    const id = utf8(String(doc));
+    const id = utf8(String(firstId + doc));
     memtable.add(staged, id, 0, id.length, source, 0, source.length, doc, 1, true);
     doc++;
   }
@@ -72,8 +73,10 @@ export function buildReader(mapping: Mapping, sources: Iterable<Uint8Array>): Se
 /** One shard of an index. Segment ordinals start at `firstOrdinal`. */
 export function buildTarget(options: IndexOptions, firstOrdinal = 0): SearchTarget {
   const mapping = Mapping.parse({ properties: options.properties }, { maxFields: 100, analyzers });
+  let firstId = 0;
   const segments = options.segments.map((docs, s): SearchSegment => {
-    const reader = buildReader(mapping, docs.map((doc) => utf8(JSON.stringify(doc))));
+    const reader = buildReader(mapping, docs.map((doc) => utf8(JSON.stringify(doc))), firstId);
+    firstId += docs.length;
     if (!options.dead) return { reader, live: null, liveCount: docs.length, ordinal: firstOrdinal + s };
     const live = newBits(docs.length);
     for (let doc = 0; doc < docs.length; doc++) if (!options.dead(s, doc)) setBit(live, doc);
@@ -123,7 +126,7 @@ export function collect(
     // Odd sizes, so that nothing leans on full batches.
     for (let at = 0, size = 1; at < docs.length; at += size, size = size * 7 % 4096) {
       const batch = docs.slice(at, at + size);
-      collector.collect(Uint32Array.from(batch), batch.length);
+      collector.collect(Uint32Array.from(batch), batch.length, 1);
     }
   }
 }
