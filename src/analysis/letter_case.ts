@@ -155,7 +155,7 @@ const FOLDS: Readonly<Record<string, string>> = {
 
 /** Compatibility forms that fold as well: super- and subscripts, enclosed, ligatures, full width. */
 const COMPATIBLE =
-  /[\u00aa\u00b2\u00b3\u00b9\u00ba\u01c4-\u01cc\u01f1-\u01f3\u2070-\u209c\u2460-\u24ea\ufb00-\ufb06\uff01-\uff5e]/;
+  /[\u00aa\u00b2\u00b3\u00b9\u00ba\u0132\u0133\u01c4-\u01cc\u01f1-\u01f3\u2070-\u209c\u2460-\u24ea\ufb00-\ufb06\uff01-\uff5e]/;
 
 const folded = new Map<string, string>();
 

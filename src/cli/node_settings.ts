@@ -9,8 +9,11 @@ import type { NodeSettings } from "../engine/messages.ts";
 
 const MIB = 1024 * 1024;
 
-/** @param totalMemoryBytes What the machine (or the container) has. */
-export function nodeSettings(config: Config, totalMemoryBytes: number): NodeSettings {
+/** @param machine What the machine (or the container) has, and how many writers share it. */
+export function nodeSettings(
+  config: Config,
+  { totalMemoryBytes, writers }: { readonly totalMemoryBytes: number; readonly writers: number },
+): NodeSettings {
   const { storage, limits, fts } = config;
   return {
     walSync: storage.walSync,
@@ -31,6 +34,10 @@ export function nodeSettings(config: Config, totalMemoryBytes: number): NodeSett
     maxIdBytes: limits.maxIdBytes,
     maxRequestMs: limits.maxRequestMs,
     defaultAnalyzer: fts.defaultAnalyzer,
+    refreshIntervalMs: storage.refreshIntervalMs,
+    searchIdleMs: storage.searchIdleSecs * 1000,
+    // Half of the memory for what is not on disk yet, shared out; the rest is for bodies, builds and queries.
+    writeMemoryBytes: memoryBytes(config, totalMemoryBytes) / 2 / writers,
   };
 }
 

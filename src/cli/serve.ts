@@ -15,7 +15,7 @@ import type { HealthWarning } from "../engine/health.ts";
 import type { ThreadFactory } from "../engine/threads.ts";
 import { esRouter } from "../es/routes.ts";
 import { PRODUCT_HEADERS } from "../es/answer.ts";
-import { type App, type AppOptions, createApp } from "../http/app.ts";
+import { type AnsweredRequest, type App, type AppOptions, createApp } from "../http/app.ts";
 import { authenticator } from "../http/auth.ts";
 import { BodyBudget } from "../http/body.ts";
 import { listen, type Listener, type TlsFiles } from "../http/listener.ts";
@@ -100,7 +100,8 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       : { key: "", path: undefined, isNew: false };
     if (key.isNew) log.info("made the administrator's key", { file: key.path });
     const metrics = new Metrics();
-    const memory = totalMemoryBytes();
+    const threads = threadCounts(config);
+    const machine = { totalMemoryBytes: totalMemoryBytes(), writers: threads.writers };
     const engine = new Engine({
       fs,
       clock,
@@ -110,8 +111,8 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       catalog,
       lsn,
       factory,
-      ...threadCounts(config),
-      settings: nodeSettings(config, memory),
+      ...threads,
+      settings: nodeSettings(config, machine),
       limits: engineLimits(config),
       boot: { bootId: bootId(), isCopy: catalog.isCopy, cleanStop: catalog.cleanStop },
       onDeath: onFatal,
@@ -127,6 +128,16 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       logger: log,
       budget: new BodyBudget(() => config.limits.maxInflightBodyMb * 1024 * 1024),
       bodyLimits: () => ({ maxBytes: config.limits.maxBodyBytes }),
+      onAnswered: ({ method, path, status, requestId, tookMs }: AnsweredRequest) => {
+        if (config.log.level !== "debug") return;
+        log.debug("answered", {
+          method,
+          path,
+          status,
+          request_id: requestId,
+          ms: Math.round(tookMs * 1000) / 1000,
+        });
+      },
     };
     const observed = {
       onSearch: (seconds: number, bytes: number) => metrics.searched(seconds, bytes),
@@ -207,7 +218,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
             });}
         }
         config = reloadedConfig(config, next);
-        await engine.configure(nodeSettings(config, memory), engineLimits(config));
+        await engine.configure(nodeSettings(config, machine), engineLimits(config));
         if (config.tls.enabled) {
           const files = readTls(config);
           const drainMs = config.server.shutdownTimeoutSecs * 1000;

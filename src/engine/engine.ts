@@ -65,8 +65,10 @@ export interface EngineOptions {
 /** `?refresh` of a write. */
 export type RefreshPolicy = "false" | "true" | "wait_for";
 
-/** Refreshes run this often while searches come. */
-const REFRESH_EVERY_MS = 1000;
+/** How often main looks for what is due; refresh intervals below it are not kept exactly. */
+const TICK_MS = 50;
+/** How often files are looked at whose time may have come. */
+const RELEASE_EVERY_MS = 1000;
 
 export interface IndexFlushReport {
   readonly index: string;
@@ -87,6 +89,7 @@ export class Engine {
   #limits: EngineLimits;
   readonly #progress = new Map<string, ReplayProgress>();
   #opened = false;
+  #releasedMs = 0;
   #refreshTimer: number | undefined;
   /** Shard of the next document that has no id yet. */
   #nextShard = 0;
@@ -140,7 +143,7 @@ export class Engine {
     await this.indices.openAll();
     this.#progress.clear();
     this.#opened = true;
-    this.#refreshTimer = setInterval(() => this.#keepUp(), REFRESH_EVERY_MS);
+    this.#refreshTimer = setInterval(() => this.#keepUp(), TICK_MS);
   }
 
   get ready(): boolean {
@@ -389,6 +392,7 @@ export class Engine {
 
   #refreshIndex(index: IndexState): Promise<void> {
     index.dirty = false;
+    index.lastRefreshMs = this.#options.clock.monotonicMs();
     const { incarnation } = index;
     return this.threads.all("writers", "refresh", { incarnations: [incarnation] }).then(() => undefined);
   }
@@ -398,7 +402,7 @@ export class Engine {
     const now = this.#options.clock.monotonicMs();
     const waits: Promise<void>[] = [];
     for (const index of indices) {
-      if (index.dirty && index.searchIdle(now)) {
+      if (index.dirty && index.searchIdle(now, this.#settings.searchIdleMs)) {
         index.refreshing ??= this.#refreshIndex(index).finally(() => index.refreshing = undefined);
       }
       if (index.refreshing) waits.push(index.refreshing);
@@ -407,9 +411,12 @@ export class Engine {
     if (waits.length > 0) await Promise.all(waits);
   }
 
-  /** Does once a second what time has come for. */
+  /** Does what time has come for. */
   #keepUp(): void {
     this.#refreshSearched();
+    const now = this.#options.clock.monotonicMs();
+    if (now - this.#releasedMs < RELEASE_EVERY_MS) return;
+    this.#releasedMs = now;
     try {
       this.#options.catalog.release();
     } catch (error) {
@@ -420,7 +427,9 @@ export class Engine {
   #refreshSearched(): void {
     const now = this.#options.clock.monotonicMs();
     for (const index of this.indices.all()) {
-      if (!index.dirty || index.searchIdle(now) || refreshInterval(index.settings) === -1) continue;
+      const interval = refreshInterval(index.settings) ?? this.#settings.refreshIntervalMs;
+      if (!index.dirty || interval < 0 || now - index.lastRefreshMs < interval) continue;
+      if (index.searchIdle(now, this.#settings.searchIdleMs)) continue;
       this.#refreshIndex(index).catch((error) =>
         this.#options.log.error("refresh failed", { index: index.name, failure: String(error) })
       );

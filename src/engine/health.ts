@@ -36,6 +36,13 @@ export function healthOf(
   },
 ): Health {
   const warnings: HealthWarning[] = [...standing];
+  for (const { index, warning } of engine.indices.warnings) {
+    warnings.push({
+      cause: `[${index}]: ${warning}`,
+      next: "nothing acknowledged is missing; see docs/operations.md for what this means",
+      status: "yellow",
+    });
+  }
   for (const index of engine.indices.all()) {
     for (const [shard, failure] of index.failures) {
       warnings.push({

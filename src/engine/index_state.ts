@@ -6,13 +6,13 @@
 import { crc32 } from "node:zlib";
 import type { AnalyzerSet } from "../analysis/mod.ts";
 import type { Mapping } from "../schema/mapping.ts";
-
-/** When an index was last searched decides whether refreshes run on their own. */
-const SEARCH_IDLE_AFTER_MS = 30_000;
+import { refreshInterval } from "./index_settings.ts";
 
 export class IndexState {
   /** Monotonic ms of the last search; -Infinity: never. */
   lastSearchMs = -Infinity;
+  /** Monotonic ms of the last refresh that was asked for. */
+  lastRefreshMs = -Infinity;
   /** Writes were sent since the last refresh was asked for. */
   dirty = false;
   /** A refresh on its way, which later searches may share. */
@@ -31,9 +31,13 @@ export class IndexState {
     public mapping: Mapping,
   ) {}
 
-  /** Nobody has searched lately: refreshes wait until somebody does. */
-  searchIdle(nowMs: number): boolean {
-    return nowMs - this.lastSearchMs > SEARCH_IDLE_AFTER_MS;
+  /**
+   * Nobody has searched lately: refreshes wait until somebody does. Never so for an index with a refresh interval of its
+   * own, as in Elasticsearch.
+   */
+  searchIdle(nowMs: number, idleAfterMs: number): boolean {
+    if (idleAfterMs === 0 || refreshInterval(this.settings) !== undefined) return false;
+    return nowMs - this.lastSearchMs > idleAfterMs;
   }
 
   /** Shard of an id (or routing). */

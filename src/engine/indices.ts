@@ -42,6 +42,8 @@ export class Indices {
   readonly #options: IndicesOptions;
   readonly #byName = new Map<string, IndexState>();
   readonly #byIncarnation = new Map<string, IndexState>();
+  /** What opening found that an operator should know, by index. */
+  readonly warnings: { readonly index: string; readonly warning: string }[] = [];
   /**
    * Creates and deletes of one name take turns. Never one turn for all: a bulk that holds a shard of one index may
    * wait for another index to be made, while a delete of the first waits for that shard.
@@ -108,6 +110,9 @@ export class Indices {
       const call: OpenCall = { spec, mode: "open", shards };
       return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
     })).flat();
+    for (const { warnings } of reports) {
+      for (const warning of warnings) this.warnings.push({ index: entry.name, warning });
+    }
     // Over the shards of an index the highest version of the mapping counts.
     const newest = reports.reduce((best, report) =>
       report.mappingVersion > best.mappingVersion ? report : best

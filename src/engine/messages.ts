@@ -27,6 +27,12 @@ export interface NodeSettings {
   readonly maxIdBytes: number;
   readonly maxRequestMs: number;
   readonly defaultAnalyzer: string;
+  /** For indices that do not set their own. */
+  readonly refreshIntervalMs: number;
+  /** Indices that nobody has searched for this long are not refreshed on their own; 0: always. */
+  readonly searchIdleMs: number;
+  /** Bytes of unflushed documents that all shards of one writer may hold together. */
+  readonly writeMemoryBytes: number;
 }
 
 /** An index as a writer opens or makes it. */

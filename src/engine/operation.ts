@@ -3,4 +3,9 @@
  *
  * @module
  */
-export { PRIMARY_TERM, type VersionType, type WriteOperation, type WriteOutcome } from "../shard/operation.ts";
+export {
+  PRIMARY_TERM,
+  type VersionType,
+  type WriteOperation,
+  type WriteOutcome,
+} from "../shard/operation.ts";

@@ -7,7 +7,7 @@
  */
 import { WriteBatch } from "../shard/write.ts";
 import type { OpenShard, WriterNode } from "./writer_node.ts";
-import { checkWritable } from "./writer_write.ts";
+import { checkOpen, checkWritable } from "./writer_write.ts";
 
 interface Held {
   readonly open: OpenShard;
@@ -31,10 +31,16 @@ export class ShardBatches {
     return this.#last?.batch;
   }
 
-  /** Takes the shard's turn and begins its batch. @throws {RequestError} The shard takes no writes. */
+  /** Takes the shard's turn and begins its batch. @throws {RequestError} The shard takes no writes, or is gone. */
   async begin(open: OpenShard): Promise<WriteBatch> {
-    checkWritable(open.state);
+    checkWritable(this.#node, open.state);
     const release = await holdTurn(open);
+    try {
+      checkOpen(this.#node, open);
+    } catch (error) {
+      release();
+      throw error;
+    }
     const held: Held = { open, batch: new WriteBatch(open.state), release };
     this.#held.set(open, held);
     this.#last = held;

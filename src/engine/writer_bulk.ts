@@ -10,9 +10,10 @@ import { RequestError } from "../base/errors.ts";
 import { BulkFramer } from "../ingest/bulk.ts";
 import type { BulkAction } from "../ingest/bulk_action.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
-import { WriteBatch } from "../shard/write.ts";
+import type { WriteBatch } from "../shard/write.ts";
 import { utf8Text } from "../base/bytes.ts";
 import type { BulkItem, BulkRenderer } from "./bulk_renderer.ts";
+import { indexNotFound } from "./index_names.ts";
 import { shardOfId } from "./index_state.ts";
 import type { BulkCall, BulkReply } from "./messages.ts";
 import { Moved } from "./rpc.ts";
@@ -105,9 +106,17 @@ class BulkRun {
     }
     const shard = this.#place(framer, target, position);
     if (shard < 0) return;
-    const open = this.#node.shard(target.incarnation, shard);
-    let batch = batches.of(open);
-    if (!batch) batch = await batches.begin(open);
+    let open: OpenShard;
+    let batch: WriteBatch;
+    try {
+      open = this.#node.shard(target.incarnation, shard);
+      batch = batches.of(open) ?? await batches.begin(open);
+    } catch (error) {
+      // The index was deleted since its name was looked up: that concerns its own operations only.
+      if (!(error instanceof RequestError) || error.status !== 404) throw error;
+      this.#refuse(framer, target.index, position, indexNotFound(target.index));
+      return;
+    }
     await this.#apply(framer, position, { open, batch, target });
   }
 

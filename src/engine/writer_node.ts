@@ -167,7 +167,6 @@ export class WriterNode {
         const opened = openShard(storeEnvironment, directory, identity);
         warnings = opened.warnings;
         replayedBytes = opened.walBytesToReplay;
-        for (const warning of warnings) this.options.log.warn(warning, { index: spec.index, shard });
         this.#waiting.push(opened);
         state = await recoverShard(opened, {
           environment,
@@ -179,6 +178,10 @@ export class WriterNode {
       }
       this.shards.set(`${spec.incarnation}/${shard}`, { state, spec });
       this.durability.add(state.store);
+      for (const warning of deviceWarnings(this.options.fs, directory)) {
+        this.options.log.warn(warning, { index: spec.index, shard });
+        warnings = [...warnings, warning];
+      }
       await refresh(state);
       publishIfChanged(state, state.snapshotVersion === 0);
       reports.push({
@@ -375,10 +378,26 @@ export class WriterNode {
     return since !== 0 && this.options.clock.monotonicMs() - since >= flushIntervalMs;
   }
 
-  /** Starts a flush when memory is over the limit; called after each write. */
+  /** Starts a flush when memory is over a limit; called after each write. */
   flushIfLarge(open: OpenShard): void {
-    if (open.state.memoryBytes < this.settings.flushSizeBytes || open.state.maintenance.waiting > 0) return;
-    this.#flushShard(open, false);
+    const { flushSizeBytes, writeMemoryBytes } = this.settings;
+    if (open.state.memoryBytes >= flushSizeBytes) this.#startFlush(open);
+    else if (this.memoryBytes() >= writeMemoryBytes) this.#startFlush(this.#largestShard());
+  }
+
+  /** Bytes of all shards that only memory and logs hold. */
+  memoryBytes(): number {
+    let bytes = 0;
+    for (const { state } of this.shards.values()) bytes += state.memoryBytes;
+    return bytes;
+  }
+
+  #largestShard(): OpenShard {
+    return [...this.shards.values()].reduce((a, b) => a.state.memoryBytes >= b.state.memoryBytes ? a : b);
+  }
+
+  #startFlush(open: OpenShard): void {
+    if (open.state.maintenance.waiting === 0) this.#flushShard(open, false);
   }
 
   #syncFailed(store: ShardState["store"], error: unknown): void {
@@ -448,4 +467,15 @@ function raise(counter: BigInt64Array, floor: bigint): void {
     if (before === seen) return;
     seen = before;
   }
+}
+
+/** A file-system snapshot is of one device: log and segments on two would be of two instants. */
+function deviceWarnings(fs: FileSystem, directory: string): string[] {
+  const { device } = fs.stat(directory);
+  const elsewhere = fs.list(directory).filter((entry) =>
+    entry.isDirectory && fs.stat(`${directory}/${entry.name}`).device !== device
+  );
+  return elsewhere.map(({ name }) =>
+    `${directory}/${name} lies on another device than the rest of the index: a file-system snapshot of one is no backup`
+  );
 }

@@ -9,6 +9,7 @@ import { AutoIds } from "../ingest/auto_id.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 import type { ShardState } from "../shard/state.ts";
 import { getDocument, WriteBatch } from "../shard/write.ts";
+import { indexNotFound } from "./index_names.ts";
 import { shardOfId } from "./index_state.ts";
 import type { WriteCall, WriteReply } from "./messages.ts";
 import { mergeSource, parseUpdateBody, type UpdateBody } from "./update_document.ts";
@@ -21,11 +22,12 @@ const MAX_MAPPING_ROUNDS = 8;
 export async function applyWrite(node: WriterNode, call: WriteCall): Promise<WriteReply> {
   const open = node.shard(call.incarnation, call.shard);
   const { state } = open;
-  checkWritable(state);
+  checkWritable(node, state);
   const op = new WriteOperation();
   const outcome = new WriteOutcome();
   fill(op, call, { node, shards: open.spec.shards });
   const reply = await state.turn.take(async () => {
+    checkOpen(node, open);
     const batch = new WriteBatch(state);
     try {
       const update = call.action === "update" ? parseUpdateBody(utf8Text(call.body)) : undefined;
@@ -51,8 +53,18 @@ export async function applyWrite(node: WriterNode, call: WriteCall): Promise<Wri
   return reply;
 }
 
+/** How far above its limit unflushed memory may grow while flushes run; past it writes wait for them, with 429. */
+const MEMORY_OVERDRAFT = 2;
+
 /** A shard that waits for space or for an operator refuses writes before they touch anything. */
-export function checkWritable(state: ShardState): void {
+export function checkWritable(node: WriterNode, state: ShardState): void {
+  const { settings } = node;
+  if (node.memoryBytes() > settings.writeMemoryBytes * MEMORY_OVERDRAFT) {
+    throw new RequestError(
+      `unflushed documents hold ${node.memoryBytes()} bytes of memory, and flushes have not caught up; see [limits] memory_mb`,
+      { status: 429, type: "circuit_breaking_exception", headers: { "retry-after": "1" } },
+    );
+  }
   if (state.store.poisoned) {
     throw new RequestError(
       `[${state.names.index}][${state.names.shard}] takes no writes until it is reopened: ${state.store.poisoned.message}`,
@@ -64,6 +76,13 @@ export function checkWritable(state: ShardState): void {
       `no space left for the log of [${state.names.index}]; writes go on by themselves when there is`,
       { status: 429, type: "disk_full", headers: { "retry-after": "5" } },
     );
+  }
+}
+
+/** Whether the index was deleted while a write waited for the shard's turn. @throws {RequestError} 404 */
+export function checkOpen(node: WriterNode, { spec, state }: OpenShard): void {
+  if (node.shards.get(`${spec.incarnation}/${state.names.shard}`)?.state !== state) {
+    throw indexNotFound(spec.index);
   }
 }
 

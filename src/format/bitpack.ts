@@ -72,7 +72,7 @@ export type Unpack = (words: Int32Array, at: number, out: Uint32Array) => void;
  * Unpackers by width, 0 to 32.
  *
  * Each is straight-line code for 32 values in a loop of four, made from the width on first use: 1,100 million
- * values a second, against 450 for one loop with a variable width. Watched by `bench/columns.ts`.
+ * values a second, against 450 for one loop with a variable width. Watched by `bench/segment.ts`.
  */
 const unpackers: (Unpack | undefined)[] = [(_words, _at, out) => {
   out.fill(0, 0, BLOCK_VALUES);

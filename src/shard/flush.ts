@@ -16,9 +16,9 @@ import { finishIds } from "../segment/ids_tail.ts";
 import { mergeInput } from "../segment/merge_input.ts";
 import type { Tombstones } from "../segment/reader.ts";
 import { mapSegment, SEGMENT_FILES } from "./images.ts";
-import { allAlive, bitsOf, LiveSegment } from "./live_segment.ts";
+import { allAlive, bitsOf, type LiveSegment } from "./live_segment.ts";
 import { buildFrozen, drive, freeze, newMemtable, publishIfChanged } from "./refresh.ts";
-import { logMapping } from "./write.ts";
+import { logMapping, noteUnflushed } from "./write.ts";
 import type { FrozenMemtable, ShardState } from "./state.ts";
 
 export interface FlushReport {
@@ -44,6 +44,7 @@ interface Capture {
   readonly deletes: readonly { readonly segment: LiveSegment; readonly docs: readonly number[] }[];
   /** Disk segments as the manifest will list them: those with anybody alive. */
   readonly kept: readonly { readonly segment: LiveSegment; readonly liveCount: number }[];
+  /** Disk segments without anybody alive, which the manifest will not list. */
   readonly dropped: readonly LiveSegment[];
 }
 
@@ -71,7 +72,11 @@ export function flush(
     } catch (error) {
       state.flushFailure = error instanceof Error ? error : new Error(String(error));
       // The tombstones that no file holds after all are due with the next flush, before those that came since.
-      for (const { segment, docs } of capture.deletes) segment.pendingDeletes.unshift(...docs);
+      for (const { segment, docs } of capture.deletes) {
+        segment.pendingDeletes = [...docs, ...segment.pendingDeletes];
+      }
+      // And so is all else, though no write may come to ask for it.
+      noteUnflushed(state);
       throw error;
     }
   });
@@ -192,12 +197,23 @@ async function joinParts(state: ShardState, parts: readonly CapturedPart[]): Pro
 /** Map of a part nobody of which was alive. */
 const NOWHERE = new Uint32Array(0);
 
-function tombstonesOf({ deletes }: Capture): Tombstones[] {
-  return deletes.map(({ segment, docs }) => ({
-    segment: segment.ref.number,
-    uuid: segment.reader.uuid,
-    docs: Uint32Array.from(docs).sort(),
-  }));
+/** The captured deletes, and those for kept segments that only a dropped one has carried so far. */
+function tombstonesOf({ deletes, kept, dropped }: Capture): Tombstones[] {
+  const pending = new Map(deletes.map(({ segment, docs }) => [segment, docs]));
+  const tombstones: Tombstones[] = [];
+  for (const { segment } of kept) {
+    const { uuid } = segment.reader;
+    const docs = new Set(pending.get(segment));
+    for (const { reader } of dropped) {
+      for (const carried of reader.tombstones) {
+        if (carried.uuid === uuid) { for (const doc of carried.docs) docs.add(doc); }
+      }
+    }
+    if (docs.size > 0) {
+      tombstones.push({ segment: segment.ref.number, uuid, docs: Uint32Array.from(docs).sort() });
+    }
+  }
+  return tombstones;
 }
 
 async function writeSegment(

@@ -9,16 +9,16 @@
  * @module
  */
 import { assert } from "../base/errors.ts";
-import { OperationsWriter, OpFlag, OpKind } from "../format/operations.ts";
+import { type OperationsWriter, OpFlag, OpKind } from "../format/operations.ts";
 import { RecordKind } from "../format/wal.ts";
 import { FastParser } from "../ingest/fast_document.ts";
 import { parseDocument } from "../schema/document.ts";
 import type { Mapping } from "../schema/mapping.ts";
 import { StagedDocument } from "../schema/staged.ts";
-import { utf8 } from "../base/bytes.ts";
+import { utf8, utf8Text } from "../base/bytes.ts";
 import type { LiveSegment } from "./live_segment.ts";
 import type { WriteOperation, WriteOutcome } from "./operation.ts";
-import { MAX_RECENT_DELETES, RECENT_DELETES_MS, type ShardState } from "./state.ts";
+import { MAX_RECENT_DELETES, type RecentDelete, RECENT_DELETES_MS, type ShardState } from "./state.ts";
 
 /** Where the newest version of an id is. Reused. */
 class Current {
@@ -112,6 +112,8 @@ interface Undo {
   /** Memtable doc added, or -1. */
   readonly doc: number;
   readonly id: Uint8Array;
+  /** Of a tombstone: what was remembered of the id's deletes before. */
+  readonly recentDelete: RecentDelete | undefined;
   readonly before: {
     readonly where: Current["where"];
     readonly segment: LiveSegment | undefined;
@@ -222,6 +224,9 @@ export class WriteBatch {
         payload: [this.#entries.bytes()],
       });
       noteUnflushed(state);
+      // It is in the log now, whatever becomes of other shards' parts of the request.
+      this.#undo.length = 0;
+      this.#addedAuto.length = 0;
       return lsn;
     } catch (error) {
       this.rollback();
@@ -234,8 +239,9 @@ export class WriteBatch {
     const state = this.#state;
     for (const doc of this.#addedAuto) state.memtable.kill(doc);
     for (let i = this.#undo.length - 1; i >= 0; i--) {
-      const { doc, id, before } = this.#undo[i]!;
+      const { state: done, doc, id, recentDelete, before } = this.#undo[i]!;
       if (doc >= 0) state.memtable.kill(doc);
+      if (done === "tombstone") forgetDelete(state, utf8Text(id), recentDelete);
       const entry = state.memtable.find(id, 0, id.length);
       if (before.where === "memtable") {
         state.memtable.revive(before.doc);
@@ -343,6 +349,7 @@ export class WriteBatch {
       state: added ? "added" : "tombstone",
       doc: -1,
       id: op.id.slice(op.idStart, op.idEnd),
+      recentDelete: added ? undefined : state.recentDeletes.get(op.idText()),
       before: {
         where: before.where,
         segment: before.segment,
@@ -378,7 +385,8 @@ export function logMapping(state: ShardState): void {
   state.mappingUnlogged = false;
 }
 
-function noteUnflushed(state: ShardState): void {
+/** There is something that no segment on disk holds: the clock of its flush starts. */
+export function noteUnflushed(state: ShardState): void {
   if (state.unflushedSinceMs === 0) state.unflushedSinceMs = state.environment.clock.monotonicMs();
 }
 
@@ -394,6 +402,12 @@ function rememberDelete(
     if (recentDeletes.size <= MAX_RECENT_DELETES && recent.atMs - atMs <= RECENT_DELETES_MS) break;
     recentDeletes.delete(old);
   }
+}
+
+/** Takes `rememberDelete` back. */
+function forgetDelete(state: ShardState, id: string, before: RecentDelete | undefined): void {
+  if (before) state.recentDeletes.set(id, before);
+  else state.recentDeletes.delete(id);
 }
 
 /** Optimistic concurrency, in Elasticsearch's words. */

@@ -22,7 +22,14 @@ function aligned(bytes: Uint8Array): Uint8Array {
 
 function runOf(bytes: Uint8Array): Run {
   const view = (offset: number, length: number) => bytes.subarray(offset, offset + length);
-  return { name: "example", length: bytes.length, bytes: aligned(bytes), touchedBytes: 0, touch: () => {}, view };
+  return {
+    name: "example",
+    length: bytes.length,
+    bytes: aligned(bytes),
+    touchedBytes: 0,
+    touch: () => {},
+    view,
+  };
 }
 
 function integers(predictor: PredictorCode, width: number, n: number, min: number) {
@@ -42,17 +49,25 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const ID_META = { docCount: 3, alphabet: new TextEncoder().encode("-0123abcdefgh"), buckets: 1, startBits: 2 };
+const ID_META = {
+  docCount: 3,
+  alphabet: new TextEncoder().encode("-0123abcdefgh"),
+  buckets: 1,
+  startBits: 2,
+};
 const IDS = { ...ID_META, docBits: 2, fingerprintBits: 8 };
 
 export const examples: Record<string, (bytes: Uint8Array) => unknown> = {
   "segment-file": (bytes) => {
     const file = aligned(bytes);
-    const { version, kind, uuid, bodyBytes, pageCrcs, runs, meta } = decodeContainer(file.subarray(0, bytes.length), {
-      kind: FileKind.Sidx,
-      label: "example",
-      pageBytes: PAGE_BYTES,
-    });
+    const { version, kind, uuid, bodyBytes, pageCrcs, runs, meta } = decodeContainer(
+      file.subarray(0, bytes.length),
+      {
+        kind: FileKind.Sidx,
+        label: "example",
+        pageBytes: PAGE_BYTES,
+      },
+    );
     return { version, kind, uuid, bodyBytes, pageCrcs: [...pageCrcs], runs, meta: hex(meta) };
   },
   "segment-header": (bytes) =>
@@ -78,7 +93,12 @@ export const examples: Record<string, (bytes: Uint8Array) => unknown> = {
     })),
   "segment-directory": (bytes) => {
     const { docCount, fields } = decodeSegmentDirectory(bytes);
-    const list = fields.map(({ name, type, parts, column }) => ({ name, type, parts, min: column!.values.min }));
+    const list = fields.map(({ name, type, parts, column }) => ({
+      name,
+      type,
+      parts,
+      min: column!.values.min,
+    }));
     return { docCount, fields: list };
   },
   "column-record": (bytes) => {
@@ -109,8 +129,8 @@ export const examples: Record<string, (bytes: Uint8Array) => unknown> = {
   },
   "for-block": integers(Predictor.For, 4, 5, 100),
   "delta-block": integers(Predictor.Delta, 3, 5, 0),
-  "delta-of-delta-block": integers(Predictor.DeltaOfDelta, 2, 5, 0),
-  "trend-block": integers(Predictor.Trend, 3, 5, 0),
+  "delta-of-delta-block": integers(Predictor.DeltaOfDelta, 1, 5, 0),
+  "trend-block": integers(Predictor.Trend, 2, 5, 0),
   "wide-block": (bytes) => {
     const out = new BigInt64Array(3);
     decodeWideBlock(blockWords(aligned(bytes)).words, { at: 0, width: 64, n: 3, min: -(2n ** 63n) }, out, 0);
@@ -128,13 +148,18 @@ export const examples: Record<string, (bytes: Uint8Array) => unknown> = {
     return { docs, beforeWordOf64: ranksBefore(words, 64) };
   },
   "stored-entry": (bytes) =>
-    fieldsOf(bytes, (reader) => ({ end_offset: reader.u64(), end_doc: reader.u32(), raw_bytes: reader.u32() })),
+    fieldsOf(
+      bytes,
+      (reader) => ({ end_offset: reader.u64(), end_doc: reader.u32(), raw_bytes: reader.u32() }),
+    ),
   "stored-block": (bytes) => {
     const { raw, ends } = decodeStoredBlock(bytes, bytes.length - 1, 2);
     return Array.from(ends, (end, i) => utf8Text(raw.subarray(i === 0 ? 0 : ends[i - 1]!, end)));
   },
   "ids-directory": (bytes) => {
-    const { docCount, alphabet, buckets, docBits, fingerprintBits, startBits } = decodeIdsMeta(new ByteReader(bytes));
+    const { docCount, alphabet, buckets, docBits, fingerprintBits, startBits } = decodeIdsMeta(
+      new ByteReader(bytes),
+    );
     return { docCount, buckets, docBits, fingerprintBits, startBits, alphabet: utf8Text(alphabet) };
   },
   "id-block": (bytes) => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { illegalArgument, RequestError } from "../../base/errors.ts";
+import { RequestError } from "../../base/errors.ts";
 import { metricAt, type MetricPath, metricPath } from "./metric_path.ts";
 import type { AggNode, BucketOrder } from "./node.ts";
 import type { Bucket, BucketKey } from "./result.ts";
@@ -22,7 +22,10 @@ export function resolveOrder(order: readonly BucketOrder[], node: AggNode): Reso
       return { by: one.by, path: metricPath(one.path, node.subs, []), ascending: one.ascending };
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      throw illegalArgument(`Invalid aggregation order path [${one.path}]. ${error.message}`);
+      throw new RequestError(`Invalid aggregation order path [${one.path}]. ${error.message}`, {
+        status: 400,
+        type: error.type,
+      });
     }
   });
 }

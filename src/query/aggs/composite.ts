@@ -20,7 +20,7 @@ import type { BucketKey, CompositeBucket, CompositeResult } from "./result.ts";
 import { makeRounding } from "./rounding.ts";
 import { NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
 import { bucketsOfPairs } from "./stats.ts";
-import { TermIds } from "./terms.ts";
+import { TermIds } from "./term_ids.ts";
 import { byteString, byteStringOfText, RAW, type ValueFormat } from "./value_format.ts";
 
 /** Id of a missing value; real ids are one higher than their number. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { illegalArgument } from "../../base/errors.ts";
+import { illegalArgument, RequestError } from "../../base/errors.ts";
 import type { AggNode, PipelineNode } from "./node.ts";
 import { metricOf } from "./metric_value.ts";
 import type { AggResult, Bucket } from "./result.ts";
@@ -124,6 +124,13 @@ function shortType(node: AggNode): string {
 
 function checkKey(node: AggNode, key: string): void {
   const kind = node.spec.kind;
+  if (kind === "top_hits") {
+    throw new RequestError(
+      "Buckets can only be sorted on a sub-aggregator path that is built out of zero or more single-bucket " +
+        "aggregations within the path and a final single-bucket or a metrics aggregation at the path end.",
+      { status: 400, type: "invalid_path" },
+    );
+  }
   if (BUCKETS.has(kind)) {
     throw illegalArgument(`Can't sort a [${shortType(node)}] aggregation [${node.name}]`);
   }

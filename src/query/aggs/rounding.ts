@@ -138,19 +138,53 @@ class ZonedDayRounding implements Rounding {
   }
 }
 
+/** How far back a span is explored. */
+const SPAN_MS = 400 * 86_400_000;
+
+/** The stretch around an instant in which one offset holds; asked again only when an instant leaves it. */
+class OffsetSpan {
+  readonly #zone: TimeZone;
+  /** No transition lies in (from, to). */
+  from = 0;
+  to = 0;
+  offsetMs = 0;
+
+  constructor(zone: TimeZone) {
+    this.#zone = zone;
+  }
+
+  seek(ms: number): void {
+    if (ms >= this.from && ms < this.to) return;
+    this.offsetMs = this.#zone.offsetMs(ms);
+    this.from = lastTransition(this.#zone, ms - SPAN_MS, ms) ?? ms - SPAN_MS;
+    this.to = this.#zone.nextTransition(ms);
+  }
+}
+
 /** Hours and shorter: repeated hours stay apart. */
 class ZonedTimeRounding implements Rounding {
   readonly lengthMs = undefined;
   readonly originMs = 0;
   readonly walkable = false;
 
+  readonly #span: OffsetSpan;
+
   constructor(
     private readonly unit: ShortUnit,
     private readonly unitMs: number,
     private readonly zone: TimeZone,
-  ) {}
+  ) {
+    this.#span = new OffsetSpan(zone);
+  }
 
   round(ms: number): number {
+    const span = this.#span;
+    span.seek(ms);
+    const quick = floorLocal(ms + span.offsetMs, this.unit) - span.offsetMs;
+    return quick >= span.from ? quick : this.#roundAcross(ms);
+  }
+
+  #roundAcross(ms: number): number {
     const offset = this.zone.offsetMs(ms);
     const start = floorLocal(ms + offset, this.unit) - offset;
     const change = lastTransition(this.zone, start, ms);
@@ -169,9 +203,20 @@ class ZonedIntervalRounding implements Rounding {
   readonly originMs = 0;
   readonly walkable = false;
 
-  constructor(private readonly intervalMs: number, private readonly zone: TimeZone) {}
+  readonly #span: OffsetSpan;
+
+  constructor(private readonly intervalMs: number, private readonly zone: TimeZone) {
+    this.#span = new OffsetSpan(zone);
+  }
 
   round(ms: number): number {
+    const span = this.#span;
+    span.seek(ms);
+    const quick = Math.floor((ms + span.offsetMs) / this.intervalMs) * this.intervalMs - span.offsetMs;
+    return quick >= span.from ? quick : this.#roundAcross(ms);
+  }
+
+  #roundAcross(ms: number): number {
     const { zone, intervalMs } = this;
     const local = Math.floor((ms + zone.offsetMs(ms)) / intervalMs) * intervalMs;
     const early = zone.toUtc(local);

@@ -9,7 +9,6 @@
  */
 import { hasBit } from "../../base/bitset.ts";
 import type { SearchSegment, SearchTarget } from "../target.ts";
-import type { Budget } from "./budget.ts";
 import { compareKeys, compareNumbers, type ResolvedOrder, resolveOrder } from "./bucket_order.ts";
 import { BucketSpace } from "./bucket_space.ts";
 import {
@@ -30,6 +29,7 @@ import { selectTop } from "./select_top.ts";
 import { BATCH, NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
 import { bucketsOfPairs } from "./stats.ts";
 import { acceptedOrdinals, numberPredicate } from "./term_filter.ts";
+import { TermIds } from "./term_ids.ts";
 import { byteString } from "./value_format.ts";
 
 /** Buckets that a partial keeps at least when others of the same shard will join it. */
@@ -396,37 +396,7 @@ export class TermsCollector implements Collector {
     if (this.#ordinalLeaf) return x - y;
     return this.#use.kind === "number"
       ? compareKeys(this.#numberIds.value(x), this.#numberIds.value(y))
-      : compareKeys(this.#termIds.name(x), this.#termIds.name(y));
-  }
-}
-
-/** Distinct terms of all segments under dense ids. */
-export class TermIds {
-  readonly #budget: Budget;
-  readonly #ids = new Map<string, number>();
-  readonly #names: string[] = [];
-
-  constructor(budget: Budget) {
-    this.#budget = budget;
-  }
-
-  get count(): number {
-    return this.#names.length;
-  }
-
-  id(term: Uint8Array): number {
-    const name = byteString(term);
-    const known = this.#ids.get(name);
-    if (known !== undefined) return known;
-    this.#budget.take(80 + name.length);
-    const id = this.#names.length;
-    this.#ids.set(name, id);
-    this.#names.push(name);
-    return id;
-  }
-
-  name(id: number): string {
-    return this.#names[id]!;
+      : this.#termIds.compare(x, y);
   }
 }
 

@@ -137,21 +137,13 @@ export class Planner {
 }
 
 /**
- * Lifts the clauses of nested conjunctions and disjunctions into the plan, as Lucene does: less to nest, the same
- * docs, and scores are summed in one place.
+ * Lifts the clauses of nested filters and of nested disjunctions into the plan: less to nest, the same docs. Scored
+ * conjunctions stay: Lucene rounds their sums on their own.
  */
 function flatten(plan: BoolPlan): BoolPlan {
-  const must: Plan[] = [];
   const filter: Plan[] = [];
   const should: Plan[] = [];
   const mustNot: Plan[] = [...plan.mustNot];
-  for (const clause of plan.must) {
-    if (clause.kind === "bool" && clause.should.length === 0 && clause.must.length > 0) {
-      must.push(...clause.must);
-      filter.push(...clause.filter);
-      mustNot.push(...clause.mustNot);
-    } else must.push(clause);
-  }
   for (const clause of plan.filter) {
     if (clause.kind === "bool" && clause.should.length === 0) {
       filter.push(...clause.must, ...clause.filter);
@@ -164,7 +156,7 @@ function flatten(plan: BoolPlan): BoolPlan {
     if (isDisjunction && plan.minimum <= 1) should.push(...clause.should);
     else should.push(clause);
   }
-  return { ...plan, must, filter, should, mustNot };
+  return { ...plan, filter, should, mustNot };
 }
 
 /** Drops what cannot match or need not be asked; scores stay as they are. */
