@@ -90,7 +90,11 @@ function open(built: BuiltSegment): StoredSegment {
     label,
     verified: new Uint32Array(Math.ceil(bytes.length / PAGE_BYTES / 32)),
   });
-  return openSegment({ seg: image(built.seg, "seg"), sidx: image(built.sidx, "sidx"), ids: image(ids, "ids") });
+  return openSegment({
+    seg: image(built.seg, "seg"),
+    sidx: image(built.sidx, "sidx"),
+    ids: image(ids, "ids"),
+  });
 }
 
 /** Best of some runs, in ms. */
@@ -108,7 +112,9 @@ let last: BuiltSegment | undefined;
 for (let round = 0; round < rounds; round++) {
   const input = frozen();
   const { built, ms, cpuMs, longestMs } = build(input);
-  console.log(`build ${ms.toFixed(0)} ms, CPU ${cpuMs.toFixed(0)} ms, longest step ${longestMs.toFixed(1)} ms`);
+  console.log(
+    `build ${ms.toFixed(0)} ms, CPU ${cpuMs.toFixed(0)} ms, longest step ${longestMs.toFixed(1)} ms`,
+  );
   last = built;
 }
 const reader = open(last!);
@@ -117,7 +123,10 @@ const total = [...reader.runBytes.values()].reduce((sum, size) => sum + size, 0)
 const sizes = new Map<string, string[]>();
 for (const [name, size] of reader.runBytes) {
   const field = name.slice(0, name.lastIndexOf(":"));
-  sizes.set(field, [...sizes.get(field) ?? [], `${name.slice(name.lastIndexOf(":") + 1)} ${(size / docCount).toFixed(2)}`]);
+  sizes.set(field, [
+    ...sizes.get(field) ?? [],
+    `${name.slice(name.lastIndexOf(":") + 1)} ${(size / docCount).toFixed(2)}`,
+  ]);
 }
 console.log(`bytes a document (${docCount} documents):`);
 for (const [field, runs] of sizes) console.log(`  ${field.padEnd(14)} ${runs.join(", ")}`);
@@ -148,7 +157,9 @@ for (const { field, encoding } of reader.columns) {
     column.matchRange(-1e18, middle, bits);
   });
   console.log(
-    `  ${field.padEnd(12)} ${encoding.padEnd(10)} gather ${rate(docCount, all)}, every tenth ${rate(some.length, tenth)}, ` +
+    `  ${field.padEnd(12)} ${encoding.padEnd(10)} gather ${rate(docCount, all)}, every tenth ${
+      rate(some.length, tenth)
+    }, ` +
       `range ${rate(docCount, match)}`,
   );
 }
@@ -156,7 +167,13 @@ for (const { field, encoding } of reader.columns) {
 const encoder = new TextEncoder();
 const known = Array.from({ length: 10_000 }, (_, i) => encoder.encode(reader.id((i * 7919) % docCount)));
 const unknown = known.map((id) => encoder.encode(`${new TextDecoder().decode(id)}x`));
-console.log(`findId known ${(best(() => known.forEach((id) => reader.findId(id))) / 10).toFixed(2)} us, ` +
-  `unknown ${(best(() => unknown.forEach((id) => reader.findId(id))) / 10).toFixed(2)} us`);
+console.log(
+  `findId known ${(best(() => known.forEach((id) => reader.findId(id))) / 10).toFixed(2)} us, ` +
+    `unknown ${(best(() => unknown.forEach((id) => reader.findId(id))) / 10).toFixed(2)} us`,
+);
 const merged = build(mergeInput([{ reader, live: null }]).input);
-console.log(`merge of one ${merged.ms.toFixed(0)} ms, CPU ${merged.cpuMs.toFixed(0)} ms, longest step ${merged.longestMs.toFixed(1)} ms`);
+console.log(
+  `merge of one ${merged.ms.toFixed(0)} ms, CPU ${merged.cpuMs.toFixed(0)} ms, longest step ${
+    merged.longestMs.toFixed(1)
+  } ms`,
+);

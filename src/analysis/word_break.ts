@@ -123,7 +123,7 @@ let matchEnd = 0;
 let matchType: string = TYPES.alphanum;
 
 /**
- * Tokens of a text, terms as they stand in it. Watched by `bench/analysis.ts`.
+ * Tokens of a text, terms as they stand in it.
  *
  * @param maxLength Longest token in UTF-16 units; a longer one is cut there, as if the text ended.
  */

@@ -116,6 +116,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       limits: engineLimits(config),
       boot: { bootId: bootId(), isCopy: catalog.isCopy, cleanStop: catalog.cleanStop },
       onDeath: onFatal,
+      onTimings: (timings) => metrics.measured(timings),
     });
     const shared = {
       authenticator: authenticator(() => ({

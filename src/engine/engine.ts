@@ -60,6 +60,8 @@ export interface EngineOptions {
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
   /** A thread died: nothing it owned can be trusted to go on. */
   readonly onDeath: (error: Error) => void;
+  /** Gets what the writers measured, every few seconds, so that nothing piles up where nobody asks for metrics. */
+  readonly onTimings?: (timings: readonly WriterTimings[]) => void;
 }
 
 /** `?refresh` of a write. */
@@ -417,6 +419,10 @@ export class Engine {
     const now = this.#options.clock.monotonicMs();
     if (now - this.#releasedMs < RELEASE_EVERY_MS) return;
     this.#releasedMs = now;
+    this.timings().then(
+      (timings) => this.#options.onTimings?.(timings),
+      (error) => this.#options.log.error("a writer does not answer", { failure: String(error) }),
+    );
     try {
       this.#options.catalog.release();
     } catch (error) {

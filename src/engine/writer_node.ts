@@ -14,6 +14,7 @@ import { Mapping } from "../schema/mapping.ts";
 import { flush, hasUnflushed } from "../shard/flush.ts";
 import { emptyShard, recoverShard } from "../shard/recover.ts";
 import { publishIfChanged, refresh } from "../shard/refresh.ts";
+import type { LiveSegment } from "../shard/live_segment.ts";
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import type { ShardEnvironment, ShardLimits, ShardState } from "../shard/state.ts";
 import { createShard, type OpenedShard, openShard, type StoreEnvironment } from "../shard/store.ts";
@@ -96,6 +97,8 @@ export class WriterNode {
     bytesWritten: 0,
   };
   settings: NodeSettings;
+  /** Segments of closed indices that searches may still use, by key. */
+  readonly #closedSegments = new Map<string, LiveSegment>();
   /** Opened shards whose runs start when the server's own has started. */
   #waiting: OpenedShard[] = [];
   #upkeep: number | undefined;
@@ -302,27 +305,29 @@ export class WriterNode {
 
   /** Gives back memory that no snapshot uses any more: main has heard that from every searcher. */
   #unmap(keys: readonly string[]): void {
-    for (const { state } of this.shards.values()) {
+    const homes = [this.#closedSegments, ...[...this.shards.values()].map(({ state }) => state.retired)];
+    for (const retired of homes) {
       for (const key of keys) {
-        const segment = state.retired.get(key);
-        if (!segment) continue;
-        state.retired.delete(key);
-        if (segment.home.kind === "disk") { for (const mapping of segment.home.mappings) mapping.unmap(); }
+        const home = retired.get(key)?.home;
+        if (!retired.delete(key) || home?.kind !== "disk") continue;
+        for (const mapping of home.mappings) mapping.unmap();
       }
     }
   }
 
-  /** Closes an index's shards; its mappings stay until the process ends, since searches may still run. */
+  /** Closes an index's shards; their memory stays until main says that nobody searches it any more. */
   async #closeIndex({ incarnation, deleted }: { incarnation: string; deleted: boolean }): Promise<void> {
     for (const { state } of [...this.shardsOf(incarnation)]) {
-      await state.maintenance.take(() =>
-        state.turn.take(() => {
-          this.shards.delete(`${incarnation}/${state.names.shard}`);
-          this.durability.remove(state.store);
-          if (deleted) state.store.publishDeleted();
-          state.store.close({ clean: !deleted });
-        })
-      );
+      const close = () => {
+        if (deleted) state.store.publishDeleted();
+        this.shards.delete(`${incarnation}/${state.names.shard}`);
+        this.durability.remove(state.store);
+        state.store.close({ clean: !deleted });
+        for (const segment of [...state.segments, ...state.retired.values()]) {
+          this.#closedSegments.set(segment.ref.key, segment);
+        }
+      };
+      await state.flushes.take(() => state.maintenance.take(() => state.turn.take(close)));
     }
   }
 
@@ -397,7 +402,7 @@ export class WriterNode {
   }
 
   #startFlush(open: OpenShard): void {
-    if (open.state.maintenance.waiting === 0) this.#flushShard(open, false);
+    if (open.state.flushes.waiting === 0) this.#flushShard(open, false);
   }
 
   #syncFailed(store: ShardState["store"], error: unknown): void {

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { ByteWriter } from "../base/bytes.ts";
+import type { ByteWriter } from "../base/bytes.ts";
 import { assert } from "../base/errors.ts";
 import { bitWidth, BLOCK_VALUES, packBits, packedWords, unpackBits } from "./bitpack.ts";
 

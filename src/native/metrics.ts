@@ -6,6 +6,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Engine } from "../engine/engine.ts";
 import type { Health } from "../engine/health.ts";
+import type { WriterTimings } from "../engine/messages.ts";
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -79,17 +80,22 @@ export class Metrics {
     this.#bytesWritten.inc(bodyBytes);
   }
 
+  /** What the writers measured. */
+  measured(timings: readonly WriterTimings[]): void {
+    for (const { walWriteSeconds, flushSeconds, bytesWritten } of timings) {
+      for (const seconds of walWriteSeconds) this.#walWrite.observe(seconds);
+      for (const seconds of flushSeconds) this.#flushDuration.observe(seconds);
+      this.#bytesWritten.inc(bytesWritten);
+    }
+  }
+
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
     { memory, health }: { readonly memory: MemoryReading; readonly health: Health },
   ): Promise<string> {
     const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
-    for (const { walWriteSeconds, flushSeconds, bytesWritten } of timings) {
-      for (const seconds of walWriteSeconds) this.#walWrite.observe(seconds);
-      for (const seconds of flushSeconds) this.#flushDuration.observe(seconds);
-      this.#bytesWritten.inc(bytesWritten);
-    }
+    this.measured(timings);
     const byIndex = [
       this.#docsIndexed,
       this.#segments,

@@ -6,8 +6,10 @@
  */
 import { RequestError } from "../base/errors.ts";
 import { inferObject, inferScalar, type NewMapping } from "./dynamic_fields.ts";
-import { invalidUtf8, JsonFault, JsonScanner, JsonToken, TOKEN_NAMES } from "./json_scanner.ts";
-import type { Dynamic, LeafNode, Mapping, MappingJson, Node, ObjectNode } from "./mapping.ts";
+import { JsonFault, JsonScanner, JsonToken, TOKEN_NAMES } from "./json_scanner.ts";
+import { invalidUtf8 } from "./json_text.ts";
+import { childScope, join, type NewNode, reach, type Scope, updateJson } from "./document_scope.ts";
+import type { Mapping, MappingJson, Node } from "./mapping.ts";
 import { javaText } from "./mapping_error.ts";
 import { KEYED_SUFFIX, makeField } from "./mapping_fields.ts";
 import { parseNode } from "./mapping_tree.ts";
@@ -70,37 +72,6 @@ class DocumentFault extends Error {
   ) {
     super(reason);
   }
-}
-
-/** A field that the document adds, and what it takes to stage values for it meanwhile. */
-interface NewLeaf {
-  readonly kind: "leaf";
-  readonly json: NewMapping;
-  readonly node: LeafNode;
-  readonly field: Field;
-  readonly multi: readonly Field[];
-}
-
-/** An object that the document adds, or adds something to. */
-interface NewObject {
-  readonly kind: "object";
-  /** Own parameters, when the object itself is new. */
-  readonly json: NewMapping;
-  readonly enabled: boolean;
-  readonly children: Map<string, NewNode>;
-}
-
-type NewNode = NewLeaf | NewObject;
-
-/** An object of the document in the light of the mapping. */
-interface Scope {
-  readonly path: string;
-  readonly name: string;
-  readonly parent: Scope | undefined;
-  /** Undefined: not mapped yet. */
-  readonly node: ObjectNode | undefined;
-  added: NewObject | undefined;
-  readonly dynamic: Dynamic;
 }
 
 class DocumentParser {
@@ -579,40 +550,6 @@ const METADATA_FIELDS = new Set([
   "_data_stream_timestamp",
 ]);
 
-function join(path: string, name: string): string {
-  return path === "" ? name : `${path}.${name}`;
-}
-
-function childScope(
-  parent: Scope,
-  name: string,
-  node: ObjectNode | undefined,
-  added: NewObject | undefined,
-): Scope {
-  const own = node?.dynamic ?? dynamicOf(added);
-  return { path: join(parent.path, name), name, parent, node, added, dynamic: own ?? parent.dynamic };
-}
-
-/** What a template says of the objects that it makes. */
-function dynamicOf(added: NewObject | undefined): Dynamic | undefined {
-  const value = added?.json["dynamic"];
-  return value === undefined ? undefined : String(value) as Dynamic;
-}
-
-/** The additions to a scope's object, made reachable from the root. */
-function reach(scope: Scope): NewObject {
-  if (scope.added) return scope.added;
-  scope.added = { kind: "object", json: {}, enabled: true, children: new Map() };
-  if (scope.parent) {
-    const above = reach(scope.parent);
-    const known = above.children.get(scope.name);
-    // A scope is made anew for each element of an array: later ones join what earlier ones added.
-    if (known?.kind === "object") scope.added = known;
-    else above.children.set(scope.name, scope.added);
-  }
-  return scope.added;
-}
-
 function objectRefusal(field: Field, place: string): ValueError {
   switch (field.type) {
     case "byte":
@@ -634,13 +571,4 @@ function changedType(path: string, known: NewMapping, type: string): DocumentFau
     "illegal_argument_exception",
     `mapper [${path}] cannot be changed from type [${String(known["type"])}] to [${type}]`,
   );
-}
-
-/** The additions as a mapping update. */
-function updateJson(added: NewObject): Record<string, unknown> {
-  const properties: Record<string, unknown> = {};
-  for (const [name, child] of added.children) {
-    properties[name] = child.kind === "leaf" ? child.json : { ...child.json, ...updateJson(child) };
-  }
-  return added.children.size === 0 ? {} : { properties };
 }

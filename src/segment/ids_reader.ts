@@ -173,7 +173,10 @@ class StoredIdCursor implements IdCursor {
   readonly #decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void;
   #doc = 0;
 
-  constructor(docCount: number, decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void) {
+  constructor(
+    docCount: number,
+    decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void,
+  ) {
     this.#docCount = docCount;
     this.#decode = decode;
   }

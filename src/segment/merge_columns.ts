@@ -11,7 +11,10 @@ const BATCH_DOCS = 1024;
 
 /** What is read of one part: values of live docs, gathered into arrays of the cursor's own. */
 interface PartPairs<V> {
-  gather(docs: Uint32Array, n: number): { readonly count: number; readonly owners: Uint32Array; readonly values: V };
+  gather(
+    docs: Uint32Array,
+    n: number,
+  ): { readonly count: number; readonly owners: Uint32Array; readonly values: V };
 }
 
 type AnyValues = Float64Array | BigInt64Array | Uint32Array;
@@ -28,7 +31,10 @@ class MergedPairs<V extends AnyValues> {
   #batch: { readonly count: number; readonly owners: Uint32Array; readonly values: V } | undefined;
   #at = 0;
 
-  constructor(parts: readonly MergePart[], open: (part: MergePart, index: number) => PartPairs<V> | undefined) {
+  constructor(
+    parts: readonly MergePart[],
+    open: (part: MergePart, index: number) => PartPairs<V> | undefined,
+  ) {
     this.#parts = parts;
     this.#open = open;
   }

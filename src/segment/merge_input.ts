@@ -12,7 +12,7 @@ import type { FieldInput, IdCursor, SegmentInput } from "./input.ts";
 import { mergedNumbers, mergedOrdinals } from "./merge_columns.ts";
 import { DROPPED, mapDocs, type MergePart } from "./merge_parts.ts";
 import { mergedBlocks } from "./merge_stored.ts";
-import { MergedTerms, mergedNorms, mergeOrdinalMaps } from "./merge_terms.ts";
+import { mergedNorms, MergedTerms, mergeOrdinalMaps } from "./merge_terms.ts";
 import { StoredSegment } from "./open.ts";
 import type { SegmentReader } from "./reader.ts";
 import { parseTermsMeta } from "./terms_meta.ts";
@@ -63,7 +63,11 @@ function mergeFields(parts: readonly MergePart[]): FieldInput[] {
   return Array.from(entries.values(), (list) => mergeField(parts, list, kept));
 }
 
-function mergeField(parts: readonly MergePart[], entries: readonly FieldEntry[], kept: OrdinalMaps): FieldInput {
+function mergeField(
+  parts: readonly MergePart[],
+  entries: readonly FieldEntry[],
+  kept: OrdinalMaps,
+): FieldInput {
   const { name, type, parts: first } = entries[0]!;
   assert(entries.every((entry) => entry.parts === first), `field ${name} is stored alike in all segments`);
   if ((first & FieldPart.Numbers) !== 0) {

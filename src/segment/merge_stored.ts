@@ -40,5 +40,6 @@ export function* mergedBlocks(parts: readonly MergePart[]): Generator<StoredBloc
 }
 
 function allLive(docMap: Uint32Array, from: number, to: number): boolean {
-  return docMap[to - 1] !== DROPPED && docMap[from] !== DROPPED && docMap[to - 1]! - docMap[from]! === to - 1 - from;
+  return docMap[to - 1] !== DROPPED && docMap[from] !== DROPPED &&
+    docMap[to - 1]! - docMap[from]! === to - 1 - from;
 }

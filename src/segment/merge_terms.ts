@@ -79,7 +79,9 @@ export class MergedTerms implements TermCursor {
       if (!first) return false;
       this.#setTerm(first.iterator.term);
       this.#take(first);
-      while (this.#heap.length > 0 && this.#isTerm(this.#heap[0]!.iterator.term)) this.#take(pop(this.#heap)!);
+      while (this.#heap.length > 0 && this.#isTerm(this.#heap[0]!.iterator.term)) {
+        this.#take(pop(this.#heap)!);
+      }
     } while (this.docFreq === 0);
     this.#source = -1;
     this.#cursor = undefined;

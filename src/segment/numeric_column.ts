@@ -192,7 +192,9 @@ class NumericCursor implements NumericCursorReader {
       const block = at[i]! >>> 7;
       let end = i + 1;
       while (end < count && at[end]! >>> 7 === block) end++;
-      if (this.#picks && end - i <= PICKED_MAX && block !== this.#loaded && sequence.pick(at, i, end, values)) {
+      if (
+        this.#picks && end - i <= PICKED_MAX && block !== this.#loaded && sequence.pick(at, i, end, values)
+      ) {
         for (; i < end; i++) values[i] = sequence.toValue(values[i]!);
       } else {
         this.#load(block);
@@ -233,6 +235,12 @@ function copy(from: Float64Array, at: number, n: number, to: Float64Array, toAt:
   for (let i = 0; i < n; i++) to[toAt + i] = from[at + i]!;
 }
 
-function copyPicked(block: Float64Array, at: Uint32Array, from: number, to: number, values: Float64Array): void {
+function copyPicked(
+  block: Float64Array,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  values: Float64Array,
+): void {
   for (let i = from; i < to; i++) values[i] = block[at[i]! & (BLOCK_VALUES - 1)]!;
 }

@@ -180,14 +180,12 @@ export class StoredSegment implements SegmentReader {
   }
 
   /**
-   * Verifies every page of the three files again, and decodes tombstones and born-dead bits.
+   * Verifies every page of the three files again, whether it was read before or not.
    *
    * @throws {CorruptionError}
    */
   verify(): void {
     for (const door of [this.#seg, this.#sidx, this.#idsDoor]) door.verifyAll();
-    void this.tombstones;
-    void this.bornDead;
   }
 
   #termsMeta(entry: FieldEntry): TermsMeta {

@@ -61,11 +61,15 @@ export function flush(
   state: ShardState,
   { requested }: { readonly requested: boolean },
 ): Promise<FlushReport> {
-  return state.maintenance.take(async () => {
-    const capture = await state.turn.take(() => captureState(state, requested));
-    if (!capture) return { segmentsWritten: 0, checkpointLsn: state.store.position.lsn, bytesWritten: 0 };
+  return state.flushes.take(async () => {
+    const captured = await state.maintenance.take(async () => {
+      const capture = await state.turn.take(() => captureState(state, requested));
+      return capture ? { capture, parts: await buildCaptured(state, capture) } : undefined;
+    });
+    if (!captured) return { segmentsWritten: 0, checkpointLsn: state.store.position.lsn, bytesWritten: 0 };
+    const { capture, parts } = captured;
     try {
-      const report = await writeCapture(state, capture);
+      const report = await writeCapture(state, capture, parts);
       state.flushFailure = undefined;
       state.flushesTotal++;
       return report;
@@ -123,16 +127,22 @@ function captureState(state: ShardState, requested: boolean): Capture | undefine
   return { checkpoint: { generation, lsn, seqNo }, frozen, parts, deletes, kept, dropped };
 }
 
-async function writeCapture(state: ShardState, capture: Capture): Promise<FlushReport> {
-  const parts = [...capture.parts];
-  if (capture.frozen) {
-    // Nobody could die in it between capture and now at the checkpoint's view: `killed` came later.
-    const bornDead = capture.frozen.memtable.bornDead();
-    const segment = await buildFrozen(state, capture.frozen);
-    const live = bornDead ? without(allAlive(segment.reader.docCount), bornDead) : null;
-    parts.push({ segment, live, liveCount: live ? count(live) : segment.reader.docCount });
-    publishIfChanged(state);
-  }
+/** The memory segments of the checkpoint, the memtable's own among them. */
+async function buildCaptured(state: ShardState, capture: Capture): Promise<readonly CapturedPart[]> {
+  if (!capture.frozen) return capture.parts;
+  // As of the checkpoint: whoever died in it since is in `killed`.
+  const bornDead = capture.frozen.memtable.bornDead();
+  const segment = await buildFrozen(state, capture.frozen);
+  const live = bornDead ? without(allAlive(segment.reader.docCount), bornDead) : null;
+  publishIfChanged(state);
+  return [...capture.parts, { segment, live, liveCount: live ? count(live) : segment.reader.docCount }];
+}
+
+async function writeCapture(
+  state: ShardState,
+  capture: Capture,
+  parts: readonly CapturedPart[],
+): Promise<FlushReport> {
   const joined = await joinParts(state, parts);
   const tombstones = tombstonesOf(capture);
   const { store, environment } = state;

@@ -63,8 +63,10 @@ export interface ShardIdentityNames {
 export class ShardState {
   /** Writes and swaps of what they write into take turns. */
   readonly turn = new Turn();
-  /** Refreshes and flushes take turns. */
+  /** Freezing and building take turns: one memtable is frozen at a time. */
   readonly maintenance = new Turn();
+  /** Flushes take turns. A refresh waits for a flush's build, never for its disk. */
+  readonly flushes = new Turn();
   memtable!: Memtable;
   frozen: FrozenMemtable | undefined;
   /** Oldest first; all on disk before all in memory. */

@@ -1,7 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { ByteWriter } from "../../src/base/bytes.ts";
 import { bitWidth, extractBits, packBits, packedWords, unpackBits } from "../../src/format/bitpack.ts";
-import { blockWords, decodeIntBlock, encodeIntBlock, intBlockBytes, Predictor } from "../../src/format/int_blocks.ts";
+import {
+  blockWords,
+  decodeIntBlock,
+  encodeIntBlock,
+  intBlockBytes,
+  Predictor,
+} from "../../src/format/int_blocks.ts";
 import { decodeWideBlock, encodeWideBlock } from "../../src/format/wide_blocks.ts";
 import { randomOf } from "../segment/terms_random.ts";
 
@@ -39,7 +45,10 @@ Deno.test("each predictor gives back integers of every width", () => {
     const widest = predictor === Predictor.For ? 53 : 50;
     for (let width = 0; width <= widest; width++) {
       for (const n of LENGTHS) {
-        const values = Float64Array.from({ length: n }, (_, i) => i % 9 === 0 ? 2 ** width - 1 : random.below(2 ** width));
+        const values = Float64Array.from(
+          { length: n },
+          (_, i) => i % 9 === 0 ? 2 ** width - 1 : random.below(2 ** width),
+        );
         const min = values.reduce((a, b) => Math.min(a, b));
         const out = new ByteWriter();
         const bits = encodeIntBlock(predictor, values, { from: 0, n, min }, out);
@@ -59,8 +68,14 @@ Deno.test("wide blocks give back 64-bit integers of every width", () => {
   for (let width = 0; width <= 64; width++) {
     for (const n of LENGTHS) {
       const min = -(2n ** 63n) + BigInt(random.below(2)) * (2n ** 64n - 2n ** BigInt(width));
-      const values = BigInt64Array.from({ length: n }, (_, i) =>
-        min + (i % 9 === 0 ? 2n ** BigInt(width) - 1n : BigInt.asUintN(width, BigInt(random.below(2 ** 30)) ** 3n)));
+      const values = BigInt64Array.from(
+        { length: n },
+        (_, i) =>
+          min +
+          (i % 9 === 0
+            ? 2n ** BigInt(width) - 1n
+            : BigInt.asUintN(width, BigInt(random.below(2 ** 30)) ** 3n)),
+      );
       const out = new ByteWriter();
       encodeWideBlock(values, n, { min, width }, out);
       const decoded = new BigInt64Array(n + 1);

@@ -6,5 +6,10 @@
  */
 import { examples as segment } from "./examples_segment.ts";
 import { examples as terms } from "./examples_terms.ts";
+import { examples as wal } from "./examples_wal.ts";
 
-export const examples: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = { ...segment, ...terms };
+export const examples: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
+  ...segment,
+  ...terms,
+  ...wal,
+};

@@ -128,7 +128,8 @@ Deno.test("templates: what they match and what they make", () => {
       { match: "a", match_mapping_type: "string", mapping: { type: "text", copy_to: "{name}_all" } },
       '{"a":"x"}',
       {
-        a: { type: "text", copy_to: ["all_a"] },
+        a: { type: "text", copy_to: ["a_all"] },
+        a_all: TEXT,
       },
     ],
     [

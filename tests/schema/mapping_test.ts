@@ -197,8 +197,11 @@ Deno.test("limits: fields count objects, multi-fields and aliases; depth counts 
     thrown(() => mapping.merge({ properties: { y: { type: "long" } } })).message,
     "Limit of total fields [4] has been exceeded",
   );
-  const deep = (levels: number): unknown =>
-    levels === 0 ? { type: "long" } : { properties: { o: deep(levels - 1) } };
+  const deep = (levels: number): unknown => {
+    let json: unknown = { type: "long" };
+    for (let i = 0; i < levels; i++) json = { properties: { o: json } };
+    return json;
+  };
   Mapping.parse(deep(20), LIMITS);
   assertEquals(
     thrown(() => Mapping.parse(deep(21), LIMITS)).message,

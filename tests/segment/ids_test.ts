@@ -45,7 +45,10 @@ Deno.test("of documents with one id the latest is found", () => {
 Deno.test("random base64 ids of 20 characters cost at most 20.5 bytes each, index and all", () => {
   const random = randomOf(9);
   const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const ids = Array.from({ length: 20_000 }, () => Array.from({ length: 20 }, () => digits[random.below(64)]).join(""));
+  const ids = Array.from(
+    { length: 20_000 },
+    () => Array.from({ length: 20 }, () => digits[random.below(64)]).join(""),
+  );
   const built = buildSegmentNow(inputOf({ fields: {}, ids }), { uuid: UUID });
   assert(built.idsBody.bytes.length / ids.length < 20.5, `${built.idsBody.bytes.length / ids.length}`);
 });

@@ -2,15 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { utf8 } from "../../src/base/bytes.ts";
 import { buildSegmentNow } from "../../src/segment/builder.ts";
 import { mergeInput } from "../../src/segment/merge_input.ts";
-import {
-  dump,
-  filesOf,
-  idsOf,
-  imageOf,
-  openInput,
-  openPlain,
-  UUID,
-} from "./segment_fixture.ts";
+import { dump, filesOf, idsOf, imageOf, openInput, openPlain, UUID } from "./segment_fixture.ts";
 import { openSegment } from "../../src/segment/open.ts";
 import { documentOf, plainOf } from "./segment_documents.ts";
 import { randomOf } from "./terms_random.ts";
@@ -49,7 +41,10 @@ Deno.test("merged segments equal one that was built from the live documents at o
 
 Deno.test("a merge of nothing is an empty segment", () => {
   const { input, docMaps } = mergeInput([]);
-  const reader = openInput(input, { tombstones: [{ segment: 3, uuid: UUID, docs: Uint32Array.of(5) }], bornDead: null });
+  const reader = openInput(input, {
+    tombstones: [{ segment: 3, uuid: UUID, docs: Uint32Array.of(5) }],
+    bornDead: null,
+  });
   assertEquals([reader.docCount, docMaps, reader.findId(utf8("a"))], [0, [], -1]);
   assertEquals(reader.tombstones, [{ segment: 3, uuid: UUID, docs: Uint32Array.of(5) }]);
 });
@@ -87,7 +82,9 @@ Deno.test("whole stored blocks are copied by a merge, small ones are joined", ()
   const reader = openPlain(large);
   const copied = openInput(mergeInput([{ reader, live: null }]).input);
   assert(reader.stored.blockCount > 2);
-  for (let b = 0; b < reader.stored.blockCount; b++) assertEquals(copied.stored.block(b), reader.stored.block(b));
+  for (let b = 0; b < reader.stored.blockCount; b++) {
+    assertEquals(copied.stored.block(b), reader.stored.block(b));
+  }
   const small = Array.from({ length: 50 }, (_, i) => ({
     reader: openPlain(plainOf([documentOf(random, i)])),
     live: null,

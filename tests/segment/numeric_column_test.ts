@@ -34,10 +34,14 @@ const NUMBERS: Record<string, (random: Random, i: number) => number> = {
 
 const WIDES: Record<string, (random: Random, i: number) => bigint> = {
   "a constant": () => -(2n ** 63n),
-  "nanoseconds": (random, i) => 1_735_689_600_000_000_000n + BigInt(i) * 1_000_000_000n + BigInt(random.below(1000)),
+  "nanoseconds": (random, i) =>
+    1_735_689_600_000_000_000n + BigInt(i) * 1_000_000_000n + BigInt(random.below(1000)),
   "linear nanoseconds": (_, i) => 1_735_689_600_000_000_000n - BigInt(i) * 1_000_000n,
   "all of 64 bits": (random) =>
-    BigInt.asIntN(64, BigInt(random.below(2 ** 30)) * 2n ** 35n * BigInt(random.below(97)) + BigInt(random.below(9))),
+    BigInt.asIntN(
+      64,
+      BigInt(random.below(2 ** 30)) * 2n ** 35n * BigInt(random.below(97)) + BigInt(random.below(9)),
+    ),
   "far apart in time": (_, i) => BigInt(i) * 10n ** 14n - 2n ** 62n,
   "the extremes": (random) => [-(2n ** 63n), 2n ** 63n - 1n, 0n][random.below(3)]!,
 };
@@ -79,14 +83,19 @@ function ascendingDocs(random: Random, docCount: number): Uint32Array {
 
 function bitsOfDocs(bits: Uint32Array): number[] {
   const docs: number[] = [];
-  for (let doc = 0; doc < bits.length * 32; doc++) if ((bits[doc >>> 5]! & (1 << (doc & 31))) !== 0) docs.push(doc);
+  for (let doc = 0; doc < bits.length * 32; doc++) {
+    if ((bits[doc >>> 5]! & (1 << (doc & 31))) !== 0) docs.push(doc);
+  }
   return docs;
 }
 
 function checkColumn<V extends number | bigint>(lists: V[][], wide: boolean, random: Random): string {
   const docCount = lists.length;
   const values = lists as never;
-  const reader = openPlain({ fields: { n: { kind: wide ? "wides" : "numbers", values } }, ids: idsOf(docCount) });
+  const reader = openPlain({
+    fields: { n: { kind: wide ? "wides" : "numbers", values } },
+    ids: idsOf(docCount),
+  });
   const column = reader.numeric("n")!;
   const flat = lists.flat();
   assertEquals(column.valueCount, flat.length);
@@ -108,7 +117,10 @@ function checkColumn<V extends number | bigint>(lists: V[][], wide: boolean, ran
     for (let i = 0; i < n; i++) {
       const [owner, value] = expected[i]!;
       const actual = wide ? cursor.wides[i] : cursor.values[i];
-      assert(cursor.owners[i] === owner && Object.is(actual, value), `pair ${i}: ${actual} instead of ${value}`);
+      assert(
+        cursor.owners[i] === owner && Object.is(actual, value),
+        `pair ${i}: ${actual} instead of ${value}`,
+      );
       if (wide) assertEquals(cursor.values[i], Number(value));
     }
     docs = ascendingDocs(random, docCount);
@@ -183,7 +195,10 @@ Deno.test("the encoding follows the values", () => {
   };
   for (const [name, encoding] of Object.entries(expected)) {
     const random = randomOf(1);
-    assertEquals([name, checkColumn(valuesOf(NUMBERS[name]!, "dense", 3000, random), false, random)], [name, encoding]);
+    assertEquals([name, checkColumn(valuesOf(NUMBERS[name]!, "dense", 3000, random), false, random)], [
+      name,
+      encoding,
+    ]);
   }
   const random = randomOf(1);
   let at = 0;

@@ -5,7 +5,7 @@
  */
 import { compareBytes, utf8 } from "../../src/base/bytes.ts";
 import { lengthToNorm } from "../../src/base/norm.ts";
-import { type BuiltSegment, buildSegmentNow } from "../../src/segment/builder.ts";
+import { buildSegmentNow, type BuiltSegment } from "../../src/segment/builder.ts";
 import { type FileImage, PAGE_BYTES, type SegmentImage } from "../../src/segment/file_view.ts";
 import { finishIds, type IdsTailParts } from "../../src/segment/ids_tail.ts";
 import type { FieldInput, SegmentInput, TermCursor } from "../../src/segment/input.ts";
@@ -129,7 +129,9 @@ function fieldInput(name: string, field: PlainField): FieldInput {
   const terms = invert(field.values);
   if (field.kind === "terms") {
     const ordinals = new Map(terms.map(({ bytes }, ordinal) => [new TextDecoder().decode(bytes), ordinal]));
-    const values = field.values.map((list) => [...new Set(list.map((t) => ordinals.get(t)!))].sort((a, b) => a - b));
+    const values = field.values.map((list) =>
+      [...new Set(list.map((t) => ordinals.get(t)!))].sort((a, b) => a - b)
+    );
     for (const term of terms) term.freqs.fill(1);
     return {
       kind: "terms",
@@ -199,7 +201,10 @@ export function fileImage(bytes: Uint8Array, label: string): FileImage {
 const NO_TAIL: IdsTailParts = { tombstones: [], bornDead: null };
 
 /** Whole files of a built segment. */
-export function filesOf(built: BuiltSegment, tail = NO_TAIL): { seg: Uint8Array; sidx: Uint8Array; ids: Uint8Array } {
+export function filesOf(
+  built: BuiltSegment,
+  tail = NO_TAIL,
+): { seg: Uint8Array; sidx: Uint8Array; ids: Uint8Array } {
   const end = finishIds(built.idsBody, tail);
   const ids = new Uint8Array(built.idsBody.bytes.length + end.length);
   ids.set(built.idsBody.bytes);
@@ -240,7 +245,15 @@ export function dump(reader: StoredSegment): unknown {
       const n = cursor.gather(docs, docCount);
       const values = numeric!.wide ? cursor.wides : cursor.values;
       const { shape, min, max, sum, docsWithValue } = numeric!;
-      return { shape, min, max, sum, docsWithValue, owners: [...cursor.owners.slice(0, n)], values: [...values.slice(0, n)] };
+      return {
+        shape,
+        min,
+        max,
+        sum,
+        docsWithValue,
+        owners: [...cursor.owners.slice(0, n)],
+        values: [...values.slice(0, n)],
+      };
     }
 
     function ordinalsOf() {
@@ -267,7 +280,11 @@ export function dump(reader: StoredSegment): unknown {
         if (terms!.hasPostings) {
           const cursor = terms!.postings(iterator.entry, { freqs: true, positions: terms!.hasPositions });
           for (let doc = cursor.next(); doc < docCount; doc = cursor.next()) {
-            postings.push([doc, cursor.freq, terms!.hasPositions && [...cursor.positions().slice(0, cursor.freq)]]);
+            postings.push([
+              doc,
+              cursor.freq,
+              terms!.hasPositions && [...cursor.positions().slice(0, cursor.freq)],
+            ]);
           }
         }
         list.push([new TextDecoder().decode(iterator.term.slice()), docFreq, totalTermFreq, postings]);

@@ -13,7 +13,7 @@ import { type FieldUse, resolveField } from "./field_use.ts";
 import { DistinctCounter, hashBytes, hashNumber, hashWide } from "./hyperloglog.ts";
 import type { AggNode, CardinalitySpec } from "./node.ts";
 import type { CardinalityResult } from "./result.ts";
-import { BATCH, NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
+import { BATCH, type NumberLeaf, openNumbers, openTermLeaf, type TermLeaf } from "./sources.ts";
 
 /** Most bytes of ordinal bitsets in one segment; beyond that terms are hashed as they come. */
 const BITSET_BYTES_MAX = 16 * 1024 * 1024;

@@ -18,7 +18,7 @@ import type { AggNode, CompositeSource, CompositeSpec } from "./node.ts";
 import { NumberIds } from "./number_ids.ts";
 import type { BucketKey, CompositeBucket, CompositeResult } from "./result.ts";
 import { makeRounding } from "./rounding.ts";
-import { NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
+import { type NumberLeaf, openNumbers, openTermLeaf, type TermLeaf } from "./sources.ts";
 import { bucketsOfPairs } from "./stats.ts";
 import { TermIds } from "./term_ids.ts";
 import { byteString, byteStringOfText, RAW, type ValueFormat } from "./value_format.ts";

@@ -25,7 +25,7 @@ import type { AggNode, Bounds, DateHistogramSpec, HistogramSpec } from "./node.t
 import { NumberIds } from "./number_ids.ts";
 import type { Bucket, HistogramResult } from "./result.ts";
 import { makeRounding } from "./rounding.ts";
-import { BATCH, NumberLeaf, openNumbers } from "./sources.ts";
+import { BATCH, type NumberLeaf, openNumbers } from "./sources.ts";
 import { bucketsOfPairs } from "./stats.ts";
 import type { ValueFormat } from "./value_format.ts";
 

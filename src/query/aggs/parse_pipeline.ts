@@ -6,7 +6,7 @@
 import type { Json } from "../../base/json.ts";
 import { isObject } from "../queries/body.ts";
 import type { PipelineKind, PipelineNode } from "./node.ts";
-import { Options, parseDuration, xContentError } from "./options.ts";
+import { type Options, parseDuration, xContentError } from "./options.ts";
 
 const KINDS: ReadonlySet<string> = new Set<PipelineKind>([
   "derivative",

@@ -18,8 +18,12 @@ const WINDOW_MAX = 100;
 export function parseTopHits(options: Options): AggSpec {
   const from = options.integer("from") ?? 0;
   const size = options.integer("size") ?? DEFAULT_SIZE;
-  if (from < 0) throw illegalArgument(`[from] must be greater than or equal to 0. Found [${from}] in [${options.name}]`);
-  if (size < 0) throw illegalArgument(`[size] must be greater than or equal to 0. Found [${size}] in [${options.name}]`);
+  if (from < 0) {
+    throw illegalArgument(`[from] must be greater than or equal to 0. Found [${from}] in [${options.name}]`);
+  }
+  if (size < 0) {
+    throw illegalArgument(`[size] must be greater than or equal to 0. Found [${size}] in [${options.name}]`);
+  }
   if (from + size > WINDOW_MAX) {
     throw illegalArgument(
       `Top hits result window is too large, the top hits aggregator [${options.name}]'s from + size must be less ` +

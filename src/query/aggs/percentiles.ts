@@ -8,7 +8,7 @@ import type { Collector, CollectorEnv } from "./collector.ts";
 import { type FieldUse, resolveField } from "./field_use.ts";
 import type { AggNode, PercentilesSpec } from "./node.ts";
 import type { DigestResult } from "./result.ts";
-import { NumberLeaf, openNumbers } from "./sources.ts";
+import { type NumberLeaf, openNumbers } from "./sources.ts";
 import { TDigest } from "./tdigest.ts";
 
 export class PercentilesCollector implements Collector {

@@ -12,7 +12,7 @@ import { closeAll, type Collector, type CollectorEnv, forward, openAll, resultsO
 import { type FieldUse, notANumber, parseDate, resolveField } from "./field_use.ts";
 import type { AggNode, RangeBounds, RangeSpec } from "./node.ts";
 import type { RangesResult, ResolvedRange } from "./result.ts";
-import { BATCH, NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
+import { BATCH, NumberLeaf, openNumbers, openTermLeaf, type TermLeaf } from "./sources.ts";
 import { doubleOrText, numberText, type ValueFormat } from "./value_format.ts";
 
 interface Limits {

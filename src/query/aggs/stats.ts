@@ -10,7 +10,7 @@ import type { Collector, CollectorEnv } from "./collector.ts";
 import { type FieldUse, resolveField } from "./field_use.ts";
 import type { AggNode, StatsKind, StatsSpec } from "./node.ts";
 import type { StatsResult } from "./result.ts";
-import { NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
+import { type NumberLeaf, openNumbers, openTermLeaf, type TermLeaf } from "./sources.ts";
 import { RAW } from "./value_format.ts";
 
 const NEEDS: Readonly<

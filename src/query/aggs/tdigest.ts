@@ -2,7 +2,7 @@
  * Quantiles of a stream of numbers: exact while there are few, a t-digest afterwards.
  *
  * Few means up to 20 values per unit of compression, as in Elasticsearch's hybrid digest; beyond that a merging
- * digest keeps at most about 2 * compression centroids, small ones at both ends, so that extreme quantiles stay
+ * digest keeps about 2 to 3 * compression centroids, small ones at both ends, so that extreme quantiles stay
  * precise.
  *
  * Source: Dunning and Ertl, "Computing extremely accurate quantiles using t-digests" (2019), scale function k2.
@@ -12,6 +12,11 @@
 import type { Budget } from "./budget.ts";
 
 const FIRST_CAPACITY = 32;
+/**
+ * Units of the scale function per unit of compression. Elasticsearch has 1, which leaves 40 centroids and errors of
+ * more than 1% in rank at the median; 5 cost 3 KiB more.
+ */
+const FINENESS = 5;
 /** Values buffered before they are merged into the centroids. */
 const BUFFER = 2048;
 
@@ -153,7 +158,7 @@ export class TDigest {
       means,
       weights,
     );
-    this.#centroids = compress(means, weights, n, total, this.#compression);
+    this.#centroids = compress(means, weights, n, total, this.#compression * FINENESS);
     if (!this.#means) this.#budget?.take(this.#centroids * 16);
     this.#means = means.slice(0, this.#centroids);
     this.#weights = weights.slice(0, this.#centroids);

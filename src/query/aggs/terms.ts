@@ -26,7 +26,7 @@ import type { AggNode, TermsSpec } from "./node.ts";
 import { NumberIds } from "./number_ids.ts";
 import type { AggResult, Bucket, BucketKey, TermsResult } from "./result.ts";
 import { selectTop } from "./select_top.ts";
-import { BATCH, NumberLeaf, openNumbers, openTermLeaf, TermLeaf } from "./sources.ts";
+import { BATCH, type NumberLeaf, openNumbers, openTermLeaf, type TermLeaf } from "./sources.ts";
 import { bucketsOfPairs } from "./stats.ts";
 import { acceptedOrdinals, numberPredicate } from "./term_filter.ts";
 import { TermIds } from "./term_ids.ts";
@@ -269,6 +269,18 @@ export class TermsCollector implements Collector {
   }
 
   #mergeLocal(local: BucketSpace, leaf: TermLeaf): void {
+    if (this.#single) {
+      for (let ordinal = 0; ordinal < leaf.termCount; ordinal++) {
+        const bucket = local.find(0, ordinal);
+        if (bucket < 0) continue;
+        this.#space.add(
+          this.#space.findOrAdd(0, this.#termIds.id(leaf.term(ordinal))),
+          local.docCount(bucket),
+        );
+      }
+      local.closeSegment();
+      return;
+    }
     const order = new Uint32Array(local.count);
     for (let bucket = 0; bucket < order.length; bucket++) order[bucket] = bucket;
     order.sort((a, b) => local.keyOf(a) - local.keyOf(b));

@@ -9,7 +9,7 @@ import type { Collector, CollectorEnv } from "./collector.ts";
 import { type FieldUse, resolveField } from "./field_use.ts";
 import type { AggNode, WeightedAvgSpec } from "./node.ts";
 import type { WeightedAvgResult } from "./result.ts";
-import { NumberLeaf, openNumbers } from "./sources.ts";
+import { type NumberLeaf, openNumbers } from "./sources.ts";
 import { addCompensated } from "./stats.ts";
 
 export class WeightedAvgCollector implements Collector {

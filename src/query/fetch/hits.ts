@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Json } from "../../base/json.ts";
+import type { Json } from "../../base/json.ts";
 import type { Candidate } from "../collect/sort_heap.ts";
 import { planSort, type SortKey } from "../collect/sort_plan.ts";
 import type { SearchRequest } from "../request/request.ts";
@@ -50,9 +50,16 @@ export function fetchHits(
     : undefined;
   const showsScores = request.sort.length === 0 || request.trackScores ||
     request.sort.some((key) => key.kind === "score");
-  return candidates.slice(request.from, request.from + request.size).map((candidate) =>
-    fetchHit(candidate, places.get(candidate.segment)!, request, filter, showsScores)
-  );
+  const page = candidates.slice(request.from, request.from + request.size);
+  // In doc order, so that neighbours share a block of sources.
+  const order = page.map((_, i) => i)
+    .sort((a, b) => page[a]!.segment - page[b]!.segment || page[a]!.doc - page[b]!.doc);
+  const hits = new Array<Hit>(page.length);
+  for (const i of order) {
+    const candidate = page[i]!;
+    hits[i] = fetchHit(candidate, places.get(candidate.segment)!, request, filter, showsScores);
+  }
+  return hits;
 }
 
 function fetchHit(

@@ -21,7 +21,6 @@ import type {
   FuzzyOptions,
   MatchPhraseQuery,
   MatchQuery,
-  MultiMatchQuery,
   MultiMatchType,
   Query,
 } from "./query.ts";

@@ -38,8 +38,8 @@ export type Document = { readonly [key: string]: unknown };
 export interface IndexOptions {
   readonly name?: string;
   readonly properties: { readonly [key: string]: unknown };
-  /** Documents of each segment. */
-  readonly segments: readonly (readonly Document[])[];
+  /** Documents of each segment, as objects or as JSON. */
+  readonly segments: readonly (readonly (Document | string)[])[];
   /** Whether a document (segment, place) is deleted. */
   readonly dead?: (segment: number, doc: number) => boolean;
 }
@@ -75,7 +75,11 @@ export function buildTarget(options: IndexOptions, firstOrdinal = 0): SearchTarg
   const mapping = Mapping.parse({ properties: options.properties }, { maxFields: 100, analyzers });
   let firstId = 0;
   const segments = options.segments.map((docs, s): SearchSegment => {
-    const reader = buildReader(mapping, docs.map((doc) => utf8(JSON.stringify(doc))), firstId);
+    const reader = buildReader(
+      mapping,
+      docs.map((doc) => utf8(typeof doc === "string" ? doc : JSON.stringify(doc))),
+      firstId,
+    );
     firstId += docs.length;
     if (!options.dead) return { reader, live: null, liveCount: docs.length, ordinal: firstOrdinal + s };
     const live = newBits(docs.length);
