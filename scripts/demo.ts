@@ -181,7 +181,8 @@ async function timed(server: ServerProcess, what: string, body: unknown): Promis
   const started = performance.now();
   const answer = await call(server, "POST", path, body);
   const ms = performance.now() - started;
-  say(`${bold(what)}: ${number(answer["total"] as number)} lines match, ${ms.toFixed(1)} ms`);
+  const atLeast = answer["total_relation"] === "gte" ? "more than " : "";
+  say(`${bold(what)}: ${atLeast}${number(answer["total"] as number)} lines match, ${ms.toFixed(1)} ms`);
   return answer;
 }
 

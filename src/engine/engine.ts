@@ -35,6 +35,7 @@ import type {
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type ThreadFactory, Threads } from "./threads.ts";
+import type { WriteIndex } from "./writer_node.ts";
 import { joinBulkReplies } from "./bulk_join.ts";
 
 export interface EngineLimits {
@@ -93,6 +94,9 @@ export class Engine {
   #opened = false;
   #releasedMs = 0;
   #refreshTimer: number | undefined;
+  /** What names mean to the bulk requests under way: all writers of one go by the same, or they would share it out differently. */
+  readonly #bulkTargets = new Map<number, Map<string, Promise<WriteIndex>>>();
+  #nextBulk = 1;
   /** Shard of the next document that has no id yet. */
   #nextShard = 0;
   searchesTotal = 0;
@@ -116,8 +120,8 @@ export class Engine {
       handlers: {
         mergeMapping: (request: { incarnation: string; update: unknown }) =>
           this.indices.mergeMapping(request.incarnation, request.update),
-        writeIndex: ({ name, requireAlias }: { name: string; requireAlias: boolean }) =>
-          this.#writeTarget(name, requireAlias),
+        writeIndex: (request: { name: string; requireAlias: boolean; bulk: number }) =>
+          this.#bulkTarget(request),
         published: (snapshot: ShardSnapshot) => this.snapshots.publish(snapshot),
         progress: (progress: ReplayProgress) => {
           this.#progress.set(`${progress.index}/${progress.shard}`, progress);
@@ -272,19 +276,21 @@ export class Engine {
 
   /** Many operations in one body. */
   async bulk(
-    call: Omit<BulkCall, "writers" | "writer">,
+    call: Omit<BulkCall, "writers" | "writer" | "bulk">,
     refresh: RefreshPolicy = "false",
   ): Promise<{ readonly items: Uint8Array; readonly errors: boolean; readonly itemCount: number }> {
     const { writers } = this.threads;
+    const bulk = this.#nextBulk++;
+    this.#bulkTargets.set(bulk, new Map());
     const replies = await this.writeBudget.hold(
       call.body.length,
       () =>
         Promise.all(
           writers.map((rpc, writer) =>
-            rpc.call<BulkReply>("bulk", { ...call, writers: writers.length, writer } satisfies BulkCall)
+            rpc.call<BulkReply>("bulk", { ...call, bulk, writers: writers.length, writer } satisfies BulkCall)
           ),
         ),
-    );
+    ).finally(() => this.#bulkTargets.delete(bulk));
     const touched = new Set(replies.flatMap(({ touched }) => touched));
     const indices = this.indices.all().filter(({ incarnation }) => touched.has(incarnation));
     for (const index of indices) index.dirty = true;
@@ -373,7 +379,16 @@ export class Engine {
     await this.refresh(indices);
   }
 
-  async #writeTarget(name: string, requireAlias: boolean) {
+  #bulkTarget(
+    { name, requireAlias, bulk }: { name: string; requireAlias: boolean; bulk: number },
+  ): Promise<WriteIndex> {
+    const targets = this.#bulkTargets.get(bulk);
+    const target = targets?.get(name) ?? this.#writeTarget(name, requireAlias);
+    targets?.set(name, target);
+    return target;
+  }
+
+  async #writeTarget(name: string, requireAlias: boolean): Promise<WriteIndex> {
     const { name: index, uuid, incarnation, shards } = await this.writeIndex(name, { requireAlias });
     return { index, uuid, incarnation, shards };
   }

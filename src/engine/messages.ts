@@ -113,6 +113,8 @@ export interface GetReply {
 }
 
 export interface BulkCall {
+  /** Number of the request, the same for all writers. */
+  readonly bulk: number;
   /** Over shared memory; every writer reads the same. */
   readonly body: Uint8Array;
   readonly defaultIndex: string | undefined;

@@ -123,7 +123,8 @@ class BulkRun {
   async #resolve(name: string): Promise<WriteIndex | RequestError> {
     let target: WriteIndex | RequestError;
     try {
-      target = await this.#node.options.main.writeIndex({ name, requireAlias: this.#call.requireAlias });
+      const { requireAlias, bulk } = this.#call;
+      target = await this.#node.options.main.writeIndex({ name, requireAlias, bulk });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       target = error;

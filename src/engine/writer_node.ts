@@ -48,7 +48,9 @@ export interface MainCalls {
   /** Main merges the fields into the index's mapping and answers with all of it, in stored form. */
   mergeMapping(request: { readonly incarnation: string; readonly update: unknown }): Promise<unknown>;
   /** The index that a name writes to, made by rule if need be, open on every writer when this answers. */
-  writeIndex(request: { readonly name: string; readonly requireAlias: boolean }): Promise<WriteIndex>;
+  writeIndex(
+    request: { readonly name: string; readonly requireAlias: boolean; readonly bulk: number },
+  ): Promise<WriteIndex>;
   published(snapshot: ShardSnapshot): void;
   progress(progress: ReplayProgress): void;
   /** A shard stopped taking writes, or works again. */

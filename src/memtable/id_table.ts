@@ -1,7 +1,8 @@
 /**
  * Ids of the memtable's documents, and what is the latest write under each.
  *
- * Ids that the server made need no entry: no write can mean them before they were answered. They cost their bytes.
+ * Ids that the server made have no entry at first: no write can mean them before they were answered. They cost their
+ * bytes, and get their entries when somebody asks for an id that has none.
  *
  * @module
  */
@@ -20,6 +21,11 @@ export class IdTable {
   #loose: Uint8Array = new Uint8Array(1024);
   #looseEnds: Uint32Array = new Uint32Array(64);
   #looseCount = 0;
+  /** Sequence numbers of the loose ids' docs. */
+  #looseSeqNos: Float64Array = new Float64Array(64);
+  /** Docs below this one need no look: their ids have entries. */
+  #adoptedDocs = 0;
+  #adoptedLoose = 0;
 
   /** Number of entries: distinct ids that are tracked. */
   get entryCount(): number {
@@ -28,11 +34,14 @@ export class IdTable {
 
   get sizeBytes(): number {
     return this.#table.sizeBytes + this.#table.count * 20 + this.#docCount * 4 + this.#looseLength +
-      this.#looseCount * 4;
+      this.#looseCount * 12;
   }
 
-  /** Latest entry of the id that is bytes [start, end), or -1. */
+  /** Latest entry of the id that is bytes [start, end), or -1. Loose ids get their entries when one is missed. */
   find(bytes: Uint8Array, start: number, end: number): number {
+    const entry = this.#table.find(bytes, start, end);
+    if (entry >= 0 || this.#adoptedLoose === this.#looseCount) return entry;
+    this.#adopt();
     return this.#table.find(bytes, start, end);
   }
 
@@ -74,8 +83,8 @@ export class IdTable {
     this.#pushDoc(this.#put(bytes, start, end, this.#docCount, seqNo, version));
   }
 
-  /** The next doc's id, without an entry. */
-  addLoose(bytes: Uint8Array, start: number, end: number): void {
+  /** The next doc's id, which no other doc has, at version 1; without an entry until somebody asks for one. */
+  addLoose(bytes: Uint8Array, start: number, end: number, seqNo: number): void {
     const from = this.#looseLength;
     const need = from + end - start;
     if (need > this.#loose.length) {
@@ -89,8 +98,12 @@ export class IdTable {
       const grown = new Uint32Array(n * 2);
       grown.set(this.#looseEnds);
       this.#looseEnds = grown;
+      const seqNos = new Float64Array(n * 2);
+      seqNos.set(this.#looseSeqNos);
+      this.#looseSeqNos = seqNos;
     }
     this.#looseEnds[n] = need;
+    this.#looseSeqNos[n] = seqNo;
     this.#pushDoc(~n);
   }
 
@@ -111,6 +124,17 @@ export class IdTable {
 
   get #looseLength(): number {
     return this.#looseCount === 0 ? 0 : this.#looseEnds[this.#looseCount - 1]!;
+  }
+
+  /** Gives the loose ids that came since the last time their entries. Each doc is looked at once. */
+  #adopt(): void {
+    for (; this.#adoptedDocs < this.#docCount; this.#adoptedDocs++) {
+      const n = ~this.#docIds[this.#adoptedDocs]!;
+      if (n < 0) continue;
+      const start = n === 0 ? 0 : this.#looseEnds[n - 1]!;
+      this.#put(this.#loose, start, this.#looseEnds[n]!, this.#adoptedDocs, this.#looseSeqNos[n]!, 1);
+    }
+    this.#adoptedLoose = this.#looseCount;
   }
 
   #put(bytes: Uint8Array, start: number, end: number, doc: number, seqNo: number, version: number): number {

@@ -92,7 +92,7 @@ export class Memtable {
    *
    * @param id Buffer whose bytes [idStart, idEnd) are the id.
    * @param source Buffer whose bytes [start, end) are the source as sent.
-   * @param trackId False for an id that the server just made: `find` will not know it.
+   * @param trackId False for an id that the server just made, at version 1: cheaper until somebody asks for it.
    */
   add(
     staged: StagedDocument,
@@ -112,7 +112,7 @@ export class Memtable {
     this.#seqNos.add(doc, seqNo);
     this.#versions.add(doc, version);
     if (trackId) this.#ids.add(id, idStart, idEnd, seqNo, version);
-    else this.#ids.addLoose(id, idStart, idEnd);
+    else this.#ids.addLoose(id, idStart, idEnd, seqNo);
     this.#stored.add(source, start, end);
     return doc;
   }

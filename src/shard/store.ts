@@ -101,7 +101,12 @@ export function createShard(
     manifest: first,
     plan: planNew({ lsn, seqNo }),
   });
-  store.ensureRun();
+  try {
+    store.ensureRun();
+  } catch (error) {
+    store.close({ clean: false });
+    throw error;
+  }
   return store;
 }
 

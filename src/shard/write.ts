@@ -17,8 +17,8 @@ import type { Mapping } from "../schema/mapping.ts";
 import { StagedDocument } from "../schema/staged.ts";
 import { utf8, utf8Text } from "../base/bytes.ts";
 import type { LiveSegment } from "./live_segment.ts";
-import type { WriteOperation, WriteOutcome } from "./operation.ts";
-import { MAX_RECENT_DELETES, type RecentDelete, RECENT_DELETES_MS, type ShardState } from "./state.ts";
+import { WriteOperation, WriteOutcome } from "./operation.ts";
+import { MAX_RECENT_DELETES, RECENT_DELETES_MS, type RecentDelete, type ShardState } from "./state.ts";
 
 /** Where the newest version of an id is. Reused. */
 class Current {
@@ -237,16 +237,25 @@ export class WriteBatch {
   /** Takes every operation of the batch back, newest first. Sequence numbers are not given out again. */
   rollback(): void {
     const state = this.#state;
-    for (const doc of this.#addedAuto) state.memtable.kill(doc);
+    for (const doc of this.#addedAuto) {
+      state.memtable.kill(doc);
+      const id = state.memtable.docId(doc).slice();
+      state.memtable.restoreEntry(state.memtable.find(id, 0, id.length), -1, 0, 0);
+    }
+    /** Ids whose older version lies in the memtable. */
+    const revived = new Map<string, Uint8Array>();
     for (let i = this.#undo.length - 1; i >= 0; i--) {
       const { state: done, doc, id, recentDelete, before } = this.#undo[i]!;
+      const name = utf8Text(id);
       if (doc >= 0) state.memtable.kill(doc);
-      if (done === "tombstone") forgetDelete(state, utf8Text(id), recentDelete);
+      if (done === "tombstone") forgetDelete(state, name, recentDelete);
       const entry = state.memtable.find(id, 0, id.length);
       if (before.where === "memtable") {
         state.memtable.revive(before.doc);
         state.memtable.restoreEntry(entry, before.doc, before.seqNo, before.version);
+        revived.set(name, id);
       } else {
+        revived.delete(name);
         const known = before.hadEntry && before.where === "deleted";
         state.memtable.restoreEntry(entry, -1, known ? before.seqNo : 0, known ? before.version : 0);
         if (before.where === "segment") before.segment!.revive(before.doc);
@@ -258,7 +267,24 @@ export class WriteBatch {
     }
     this.#undo.length = 0;
     this.#addedAuto.length = 0;
+    for (const id of revived.values()) this.#addAgain(id);
     this.#entries.clear();
+  }
+
+  /** In a segment the last document of an id is the one that counts: what came back must be behind what did not. */
+  #addAgain(id: Uint8Array): void {
+    const { memtable } = this.#state;
+    const entry = memtable.find(id, 0, id.length);
+    const doc = memtable.entryDoc(entry);
+    const op = new WriteOperation();
+    op.id = id;
+    op.idEnd = id.length;
+    op.source = memtable.source(doc).slice();
+    op.end = op.source.length;
+    assert(this.#stage(op, new WriteOutcome()), "what was stored can be parsed");
+    const [seqNo, version] = [memtable.entrySeqNo(entry), memtable.entryVersion(entry)];
+    memtable.kill(doc);
+    memtable.add(staged, id, 0, id.length, op.source, 0, op.end, seqNo, version, true);
   }
 
   /** Parses the source into `staged`; false when `outcome` says why not. */

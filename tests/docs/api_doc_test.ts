@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { routerOfPort9200 } from "../../scripts/compatibility.ts";
 import type { Router } from "../../src/http/router.ts";
+import { nativeSearchHandlers } from "../../src/native/search_handlers.ts";
 import { type NativeOptions, nativeRouter } from "../../src/native/routes.ts";
 
 const text = Deno.readTextFileSync(new URL("../../docs/API.md", import.meta.url));
@@ -32,4 +33,11 @@ Deno.test("the examples of docs/API.md are JSON", () => {
   const blocks = [...text.matchAll(/^```json\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
   assertEquals(blocks.length > 5, true);
   for (const block of blocks) JSON.parse(block);
+});
+
+Deno.test("docs say that there is no plan of a search exactly as long as there is none", () => {
+  const isThere = "native.explain" in nativeSearchHandlers;
+  assertEquals(/_explain` \| not there yet/.test(text), !isThere, "docs/API.md");
+  const readme = Deno.readTextFileSync(new URL("../../README.md", import.meta.url));
+  assertEquals(/`_explain`.*\| not there \|/.test(readme), !isThere, "README.md");
 });

@@ -127,6 +127,8 @@ Deno.test("a flush without room fails, loses nothing, and a later one does all o
     await world.write("logs", "d", { n: 3 });
     const expected = { b: 1, c: 2, d: 3 };
     for (const full of ["/seg-", "/manifests/", "/wal/"]) {
+      expected.d++;
+      await world.write("logs", "d", { n: expected.d });
       world.disk.full = (path) => path.includes(full);
       const [report] = await world.engine.flush([world.index("logs")]);
       assert(report!.failure?.includes("no space left"), `${full}: ${report!.failure}`);
@@ -171,6 +173,25 @@ Deno.test("an index that found no room is not there; the same request succeeds w
       assertEquals(await stored(world), { a: 1 });
       await world.engine.indices.delete(world.index("logs"));
     }
+    await world.reopen();
+    assertEquals(world.engine.indices.names(), []);
+  });
+});
+
+Deno.test("an index that cannot be deleted for want of room goes on; the same request succeeds later", async () => {
+  await inWorld({}, async (world) => {
+    await world.create("logs");
+    for (const full of ["/manifests/", "/_meta/"]) {
+      world.disk.full = (path) => path.includes(full);
+      await diskFull(() => world.engine.indices.delete(world.index("logs")));
+      world.disk.full = undefined;
+      assertEquals(world.engine.indices.names(), ["logs"]);
+      if (full === "/manifests/") {
+        await world.write("logs", "a", { n: 1 });
+        assertEquals(await stored(world), { a: 1 });
+      }
+    }
+    await world.engine.indices.delete(world.index("logs"));
     await world.reopen();
     assertEquals(world.engine.indices.names(), []);
   });

@@ -305,8 +305,11 @@ export async function inWorld(
   const world = new World(dataDir, options);
   try {
     await world.open();
-    await test(world);
-    await world.close();
+    try {
+      await test(world);
+    } finally {
+      await world.close();
+    }
   } finally {
     Deno.removeSync(dataDir, { recursive: true });
   }

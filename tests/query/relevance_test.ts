@@ -22,6 +22,8 @@ interface Item {
   readonly id: string;
   readonly title?: string;
   readonly text: string;
+  /** Part of the collection that a query belongs to; published figures are of `test`. */
+  readonly split?: string;
 }
 
 function unpack(path: string): string {
@@ -76,15 +78,18 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
       const context = contextOf([builder.target()]);
       const gains = judgements(`${IR}/${name}.qrels.tsv.gz`);
       let sum = 0;
+      let judged = 0;
       for (const query of rows(`${IR}/${name}.queries.ndjson.gz`)) {
         const relevant = gains.get(query.id);
-        if (relevant === undefined) continue;
+        if (relevant === undefined || (query.split ?? "test") !== "test") continue;
+        judged++;
         const request = parseSearch({ query: { match: { body: query.text } }, size: 10, _source: false });
         const found = executeSearch(request, context).hits.map((hit) => relevant.get(hit.id!) ?? 0);
         const ideal = Array.from(relevant.values()).sort((a, b) => b - a);
         sum += discounted(found) / discounted(ideal);
       }
-      assertAlmostEquals(sum / gains.size, expected, 0.0005);
+      console.log(`${name}: nDCG@10 ${(sum / judged).toFixed(4)} over ${judged} queries, Elasticsearch ${expected}`);
+      assertAlmostEquals(sum / judged, expected, 0.0005);
     },
   });
 }

@@ -133,8 +133,8 @@ export function freePort(): number {
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** Command line of a server from this checkout, or of a compiled one. */
-export function serverCommand(binary: string | undefined): string[] {
+/** Command line of a server from this checkout, or of a compiled one: that given, or that of XERJ_BINARY. */
+export function serverCommand(binary: string | undefined = Deno.env.get("XERJ_BINARY")): string[] {
   return binary === undefined
     ? [Deno.execPath(), "run", "-A", "--unstable-net", "--unstable-worker-options", `${ROOT}main.ts`]
     : [binary];

@@ -178,7 +178,13 @@ function compileBool(plan: BoolPlan, scope: CompileScope): Node {
     const union = unionOf(some, plan.minimum, deadline);
     if (scoring.size > 1) {
       // The required clauses' sum is rounded before the optional ones' is added.
-      const inner = new BoolNode({ required: [...required], scoring, prohibited: [], optional: [], deadline });
+      const inner = new BoolNode({
+        required: [...required],
+        scoring,
+        prohibited: [],
+        optional: [],
+        deadline,
+      });
       required.splice(0, required.length, inner);
       scoring = new Set([inner]);
     }

@@ -44,6 +44,9 @@ export abstract class Node {
    */
   prepare(_docs: number): void {}
 
+  /** From now on docs that score no more may be left out. Sources only. */
+  dropUpTo(_score: number): void {}
+
   /** Largest score of any doc; Infinity: unknown. */
   get maxScore(): number {
     return Infinity;

@@ -9,47 +9,40 @@
 const fround = Math.fround;
 
 export interface PhraseMatcher {
-  /** Forgets the last document. */
-  reset(): void;
-  /** Positions of slot `i`, ascending: [0, freq) is used. They stay as they are until `reset`. */
+  /** Positions of slot `i` in the next document, ascending: [0, freq) is used. They must stay until it is matched. */
   set(i: number, positions: Uint32Array, freq: number): void;
-  /** Slot `i` is the same term as slot `of`. */
-  share(i: number, of: number): void;
   /** Occurrences; of a sloppy phrase each counts 1 / (1 + its distance). */
   freq(): number;
   matches(): boolean;
 }
 
 abstract class Slots {
-  protected readonly offsets: readonly number[];
+  protected readonly offsets: Int32Array;
   protected readonly positions: Uint32Array[];
-  protected readonly freqs: number[];
-  protected readonly at: number[];
+  protected readonly freqs: Int32Array;
 
   constructor(offsets: readonly number[]) {
-    this.offsets = offsets;
+    this.offsets = Int32Array.from(offsets);
     this.positions = offsets.map(() => new Uint32Array(0));
-    this.freqs = offsets.map(() => 0);
-    this.at = offsets.map(() => 0);
-  }
-
-  reset(): void {
-    this.at.fill(0);
+    this.freqs = new Int32Array(offsets.length);
   }
 
   set(i: number, positions: Uint32Array, freq: number): void {
     this.positions[i] = positions;
     this.freqs[i] = freq;
   }
-
-  share(i: number, of: number): void {
-    this.positions[i] = this.positions[of]!;
-    this.freqs[i] = this.freqs[of]!;
-  }
 }
 
 /** Terms stand at their offsets exactly. */
 export class ExactPhrase extends Slots implements PhraseMatcher {
+  /** How far each slot's positions were read. */
+  readonly #at: Int32Array;
+
+  constructor(offsets: readonly number[]) {
+    super(offsets);
+    this.#at = new Int32Array(offsets.length);
+  }
+
   freq(): number {
     return this.#count(Infinity);
   }
@@ -59,9 +52,13 @@ export class ExactPhrase extends Slots implements PhraseMatcher {
   }
 
   #count(limit: number): number {
-    const { positions, freqs, offsets, at } = this;
+    const { positions, freqs, offsets } = this;
+    const at = this.#at;
     let lead = 0;
-    for (let i = 1; i < freqs.length; i++) if (freqs[i]! < freqs[lead]!) lead = i;
+    for (let i = 0; i < freqs.length; i++) {
+      at[i] = 0;
+      if (freqs[i]! < freqs[lead]!) lead = i;
+    }
     const leads = positions[lead]!;
     let count = 0;
     for (let p = 0; p < freqs[lead]! && count < limit; p++) {

@@ -10,6 +10,7 @@ import type { CompileScope } from "./compile.ts";
 import type { Deadline } from "./deadline.ts";
 import { type Batch, BATCH_DOCS, EmptyNode, Node } from "./node.ts";
 import { ExactPhrase, type PhraseMatcher, SloppyPhrase } from "./phrase_match.ts";
+import { maxImpactScore } from "./term_node.ts";
 
 /**
  * Docs that hold any of the terms of one slot, with the positions of all of them. One term is by far the
@@ -35,6 +36,11 @@ class SlotCursor {
       if (doc < least) least = doc;
     }
     return this.doc = least;
+  }
+
+  /** The cursor of a slot of one term. */
+  get only(): PostingsCursor | undefined {
+    return this.#cursors.length === 1 ? this.#cursors[0] : undefined;
   }
 
   /** Occurrences in the current doc. */
@@ -108,9 +114,17 @@ class PhraseNode extends Node {
   /** Distinct cursors, rarest first. */
   readonly #order: readonly SlotCursor[];
   readonly #matcher: PhraseMatcher;
+  readonly #isExact: boolean;
   readonly #scorer: Bm25 | null;
   readonly #norms: Uint8Array | null;
   readonly #deadline: Deadline;
+  /** By slot: the first one of the same term. */
+  readonly #firsts: readonly number[];
+  readonly #freqs: Int32Array;
+  readonly #positions: Uint32Array[];
+  #leastScore = -1;
+  /** Last doc of the lead's block that is known to be worth reading. */
+  #goodTo = -1;
   #checked = 0;
 
   constructor(
@@ -127,19 +141,31 @@ class PhraseNode extends Node {
     this.#slots = options.slots;
     this.#order = Array.from(new Set(options.slots)).sort((a, b) => a.cost - b.cost);
     this.#matcher = options.matcher;
+    this.#isExact = options.matcher instanceof ExactPhrase;
     this.#scorer = options.scorer;
     this.#norms = options.norms;
     this.#deadline = options.deadline;
     this.cost = this.#order[0]!.cost;
+    this.#firsts = options.slots.map((slot) => options.slots.indexOf(slot));
+    this.#freqs = new Int32Array(options.slots.length);
+    this.#positions = options.slots.map(() => new Uint32Array(0));
+  }
+
+  override dropUpTo(score: number): void {
+    this.#leastScore = score;
+    this.#goodTo = -1;
   }
 
   next(batch: Batch): number {
     let n = 0;
     let target = this.#order[0]!.doc + 1;
     while (n < BATCH_DOCS && target < NO_MORE_DOCS) {
+      if (target > this.#goodTo && this.#leastScore >= 0 && this.#scorer !== null) {
+        target = this.#skipBlocks(target, this.#scorer);
+      }
       const doc = this.#meet(target);
       if (doc === NO_MORE_DOCS) break;
-      const freq = this.#freq();
+      const freq = this.#freq(doc);
       if (freq > 0) {
         batch.docs[n] = doc;
         batch.scores[n++] = this.#score(doc, freq);
@@ -155,13 +181,33 @@ class PhraseNode extends Node {
       hits[i] = 0;
       const doc = docs[i]!;
       if (!this.#allAt(doc)) continue;
-      const freq = this.#freq();
+      const freq = this.#freq(doc);
       if (freq === 0) continue;
       hits[i] = 1;
       scores[i] = this.#score(doc, freq);
       found++;
     }
     return found;
+  }
+
+  /** First doc from `target` on whose block of the rarest term could hold a phrase that scores enough. */
+  #skipBlocks(target: number, scorer: Bm25): number {
+    const cursor = this.#order[0]!.only;
+    if (cursor === undefined || !this.#isExact) {
+      this.#goodTo = NO_MORE_DOCS;
+      return target;
+    }
+    for (;;) {
+      cursor.shallowAdvance(target);
+      const last = cursor.shallowLastDoc;
+      this.#goodTo = last;
+      // A phrase occurs no more often than any of its terms.
+      if (
+        last === NO_MORE_DOCS ||
+        maxImpactScore(cursor.impactFreqs, cursor.impactNorms, cursor.impactCount, scorer) > this.#leastScore
+      ) return target;
+      target = last + 1;
+    }
   }
 
   /** First doc from `target` on that holds every term. */
@@ -192,16 +238,32 @@ class PhraseNode extends Node {
     return true;
   }
 
-  /** Phrase frequency in the doc where all cursors stand; 0: the terms are there, the phrase is not. */
-  #freq(): number {
+  /**
+   * Phrase frequency in the doc where all cursors stand; 0: the terms are there, the phrase is not, or cannot score
+   * enough.
+   */
+  #freq(doc: number): number {
+    const slots = this.#slots;
+    const freqs = this.#freqs;
+    const positions = this.#positions;
+    let least = 0x7fff_ffff;
+    let sum = 0;
+    for (let i = 0; i < slots.length; i++) {
+      const first = this.#firsts[i]!;
+      const freq = first < i ? freqs[first]! : slots[i]!.freq;
+      freqs[i] = freq;
+      sum += freq;
+      if (freq < least) least = freq;
+    }
+    // A position begins at most one match; of an exact phrase each term's does.
+    const most = this.#isExact ? least : sum;
+    if (this.#leastScore >= 0 && this.#score(doc, most) <= this.#leastScore) return 0;
     this.#checked++;
     const matcher = this.#matcher;
-    matcher.reset();
-    for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots[i]!;
-      const first = this.#slots.indexOf(slot);
-      if (first < i) matcher.share(i, first);
-      else matcher.set(i, slot.positions(), slot.freq);
+    for (let i = 0; i < slots.length; i++) {
+      const first = this.#firsts[i]!;
+      positions[i] = first < i ? positions[first]! : slots[i]!.positions();
+      matcher.set(i, positions[i]!, freqs[i]!);
     }
     return this.#scorer === null ? (matcher.matches() ? 1 : 0) : matcher.freq();
   }

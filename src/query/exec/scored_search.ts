@@ -114,7 +114,10 @@ function searchAll(node: Node, options: ScoredOptions): ScoredOutcome {
       heap?.collect(docs, scores, n);
     }
     if (collected >= options.remaining) break;
-    if (aggs === null && top !== null && counter.isDone && node.maxScore <= top.threshold) break;
+    if (aggs === null && top !== null && counter.isDone) {
+      if (node.maxScore <= top.threshold) break;
+      if (top.threshold >= 0) node.dropUpTo(top.threshold);
+    }
   }
   return { collected, maxScore };
 }

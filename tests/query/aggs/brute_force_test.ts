@@ -69,13 +69,23 @@ const AGGS = {
   half: { percentiles: { field: "d", percents: [0, 50, 100] } },
 };
 
+interface Value {
+  readonly value: number | null;
+}
+
+interface Bucket {
+  readonly key: string | number;
+  readonly doc_count: number;
+  readonly s: { readonly value: number };
+  readonly n: { readonly count: number; readonly min: number | null; readonly sum: number };
+  readonly k: Buckets;
+  readonly c: Value;
+  readonly v: Value;
+  readonly top: Value;
+}
+
 interface Buckets {
-  readonly buckets: readonly {
-    readonly key: string | number;
-    readonly doc_count: number;
-    // deno-lint-ignore no-explicit-any
-    readonly [name: string]: any;
-  }[];
+  readonly buckets: readonly Bucket[];
 }
 
 function countBy(docs: readonly Doc[], keys: (doc: Doc) => (string | number)[]): Map<string | number, Doc[]> {
