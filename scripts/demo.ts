@@ -63,12 +63,8 @@ async function main(): Promise<void> {
 
     title("5. How to go on");
     say(`start one that stays:    ./scripts/deno task dev`);
-    say(
-      `ingest your own logs:    curl -H "Authorization: ApiKey $(cat data/admin.key)" -H "Content-Type: application/x-ndjson" \\`,
-    );
-    say(
-      `                              -T logs.ndjson -X POST http://127.0.0.1:8080/v1/indices/mylogs/turbo-ingest`,
-    );
+    say(`ingest your own logs:    curl -H "Content-Type: application/x-ndjson" -T logs.ndjson \\`);
+    say(`                              -X POST http://127.0.0.1:8080/v1/indices/mylogs/turbo-ingest`);
     say(`build the executable:    ./scripts/deno task compile   (then dist/xerj --help)`);
     say(`read on:                 README.md, docs/operations.md, docs/API.md`);
     if (KEEP) {

@@ -12,7 +12,7 @@ import { onSignal } from "../os/signals.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
 import { serve, type Server } from "./serve.ts";
 
-/** Exit codes: 0 after a clean stop, 1 when something could not be closed cleanly, 2 when the start was refused. */
+/** Exit codes: 0 after a clean stop, 1 when something could not be closed cleanly or died, 2 when the start failed. */
 const EXIT_CLEAN = 0;
 const EXIT_UNCLEAN = 1;
 const EXIT_REFUSED = 2;
@@ -34,6 +34,12 @@ export function runServer({ config, reread, log }: RunOptions): Promise<number> 
       log.error("the server cannot go on", describe(error));
       resolve(EXIT_REFUSED);
     };
+    const die = (error: Error) => {
+      if (ending) return;
+      ending = true;
+      log.error("a thread died; the log holds every acknowledged write", describe(error));
+      resolve(EXIT_UNCLEAN);
+    };
     const stop = (signal: string) => {
       // A second signal does not wait.
       if (ending) return resolve(EXIT_UNCLEAN);
@@ -54,7 +60,7 @@ export function runServer({ config, reread, log }: RunOptions): Promise<number> 
       server?.reload().catch((error) => log.error("the configuration was not reloaded", describe(error)));
     });
     try {
-      server = serve({ config, reread, log, factory: workerThreads, onFatal: refuse });
+      server = serve({ config, reread, log, factory: workerThreads, onFatal: die });
       server.ready.catch(refuse);
     } catch (error) {
       refuse(error);

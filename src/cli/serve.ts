@@ -45,6 +45,10 @@ export interface ServeOptions {
   readonly onFatal: (error: Error) => void;
 }
 
+/** How often the service manager hears of a replay, and how much more time it is asked for. */
+const REPLAY_REPORT_MS = 5_000;
+const REPLAY_EXTENSION_MS = 60_000;
+
 /** A port of 0 is off. */
 const OFF = 0;
 
@@ -98,6 +102,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
     const key = config.auth.enabled
       ? adminKey(fs, { dataDir, configured: config.auth.adminApiKey, random })
       : { key: "", path: undefined, isNew: false };
+    for (const warning of catalog.warnings) log.warn(warning);
     if (key.isNew) log.info("made the administrator's key", { file: key.path });
     const metrics = new Metrics();
     const threads = threadCounts(config);
@@ -196,13 +201,19 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       version: VERSION,
     });
     const notifier = serviceNotifier(environment("NOTIFY_SOCKET"));
+    const replaying = setInterval(() => {
+      const { bytesDone, bytesTotal } = engine.replay;
+      notifier.status(`replaying the log: ${bytesDone} of ${bytesTotal} bytes`);
+      notifier.extendTimeout(REPLAY_EXTENSION_MS);
+    }, REPLAY_REPORT_MS);
     const ready = engine.open().then(() => {
+      notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
       log.info("ready", {
         indices: engine.indices.names().length,
         ms: Math.round(clock.monotonicMs() - startedMonotonicMs),
       });
-    });
+    }).finally(() => clearInterval(replaying));
     return {
       nativeOrigin: native?.origin,
       esOrigin: es?.origin,

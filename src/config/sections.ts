@@ -324,7 +324,7 @@ export const SECTIONS = {
       default: 0,
       min: 0,
       max: 64,
-      effect: "Threads that search; one search uses several. 0: half the cores, at least one.",
+      effect: "Threads that search, each one search at a time. 0: half the cores, at least one.",
       reload: "restart",
     }),
   },

@@ -147,11 +147,17 @@ export class Indices {
       const aliases = checkAliases(name, request.aliases ?? {}, this.#byName);
       const entry = catalog.prepare(name, shardCount(settings));
       const spec = this.#spec(entry, { mapping: mapping.toStored(), settings });
-      await this.#eachWriter(entry, (shards, writer) => {
-        const call: OpenCall = { spec, mode: "create", shards };
-        return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
-      });
-      catalog.create(entry, aliases);
+      try {
+        await this.#eachWriter(entry, (shards, writer) => {
+          const call: OpenCall = { spec, mode: "create", shards };
+          return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
+        });
+        catalog.create(entry, aliases);
+      } catch (error) {
+        await threads.all("writers", "closeIndex", { incarnation: entry.incarnation, deleted: false });
+        this.#options.snapshots.forget(entry.incarnation, entry.shards);
+        throw error;
+      }
       const state = this.#add(entry, settings, analyzers, mapping);
       this.#options.log.info("index created", {
         index: name,

@@ -7,6 +7,7 @@
  * @module
  */
 import { CorruptionError, IoError, RequestError } from "../base/errors.ts";
+import { OpenRefusedError, type RefusalCode } from "../wal/refused.ts";
 
 /** A `Worker`, a `MessagePort`, or a worker's own global scope. */
 export interface Port {
@@ -28,7 +29,7 @@ type Message =
   | { readonly type: "failure"; readonly id: number; readonly failure: Failure };
 
 interface Failure {
-  readonly kind: "request" | "corruption" | "io" | "other";
+  readonly kind: "request" | "corruption" | "io" | "refused" | "other";
   readonly message: string;
   readonly stack: string | undefined;
   readonly request?: {
@@ -39,6 +40,7 @@ interface Failure {
     readonly causedBy: { readonly type: string; readonly reason: string } | undefined;
   };
   readonly corruption?: { readonly file: string; readonly offset: number };
+  readonly refused?: { readonly code: RefusalCode; readonly files: readonly string[] };
   readonly io?: { readonly operation: string; readonly path: string; readonly code: string };
 }
 
@@ -129,6 +131,9 @@ function freezeError(error: unknown): Failure {
     const { operation, path, code } = error;
     return { kind: "io", message, stack, io: { operation, path, code } };
   }
+  if (error instanceof OpenRefusedError) {
+    return { kind: "refused", message, stack, refused: { code: error.code, files: error.files } };
+  }
   return { kind: "other", message, stack };
 }
 
@@ -139,11 +144,12 @@ function thaw(failure: Failure): Error {
   return error;
 }
 
-function rebuild({ message, request, corruption, io }: Failure): Error {
+function rebuild({ message, request, corruption, io, refused }: Failure): Error {
   if (request) return requestError(message, request);
   if (corruption) {
     return new CorruptionError(message, corruption.offset < 0 ? { file: corruption.file } : corruption);
   }
+  if (refused) return new OpenRefusedError(refused.code, message, refused.files);
   if (io) return new IoError(io.operation, io.path, Object.assign(new Error(message), { code: io.code }));
   return new Error(message);
 }

@@ -55,6 +55,16 @@ export function flag({ query }: RequestContext, name: string, absent = false): b
   });
 }
 
+/** Ingest pipelines are not there yet: one that is named does not exist. @throws {RequestError} 400 */
+export function refusePipeline({ query }: RequestContext): void {
+  const pipeline = query.get("pipeline");
+  if (pipeline === null || pipeline === "_none") return;
+  throw new RequestError(`pipeline with id [${pipeline}] does not exist`, {
+    status: 400,
+    type: "illegal_argument_exception",
+  });
+}
+
 /** An integer of the query string, or undefined. @throws {RequestError} 400 */
 export function integer({ query }: RequestContext, name: string): number | undefined {
   const value = query.get(name);

@@ -7,12 +7,13 @@ import { utf8 } from "../base/bytes.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
-import { flag, mediaType } from "./answer.ts";
+import { flag, mediaType, refusePipeline } from "./answer.ts";
 import { refreshPolicy, validation } from "./documents.ts";
 
 /** POST or PUT of `/_bulk` and `/{index}/_bulk`. */
 export async function bulk(engine: Engine, context: RequestContext): Promise<Answer> {
   const started = performance.now();
+  refusePipeline(context);
   const body = await context.readBody();
   if (body.length === 0) throw validation("no requests added");
   const { items, errors } = await engine.bulk({

@@ -15,7 +15,7 @@ import { parseSource, parseSourceParams } from "../query/request/source.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { objectBody } from "../http/json_body.ts";
-import { answer, flag, integer } from "./answer.ts";
+import { answer, flag, integer, refusePipeline } from "./answer.ts";
 
 const MAX_ID_BYTES = 512;
 
@@ -23,6 +23,7 @@ const MAX_ID_BYTES = 512;
 export async function indexDocument(engine: Engine, context: RequestContext): Promise<Answer> {
   const { index: name, id } = context.params as { index: string; id?: string };
   if (id !== undefined) checkId(id);
+  refusePipeline(context);
   const opType = context.query.get("op_type") ?? (context.path.includes("/_create/") ? "create" : "index");
   if (opType !== "index" && opType !== "create") {
     throw new RequestError(`opType must be 'create' or 'index', found: [${opType}]`, {

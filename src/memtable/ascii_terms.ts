@@ -1,5 +1,5 @@
 /**
- * How do ASCII bytes become terms without becoming a string first? One pass that finds tokens, lower-cases, hashes
+ * How do ASCII bytes become terms without becoming a string first? One pass that finds tokens, lower-cases
  * and interns them.
  *
  * Each function appends the terms' numbers to a `TermLog` and returns true; or returns false (with some terms
@@ -11,7 +11,7 @@
  * @module
  */
 import type { AsciiRule } from "../analysis/mod.ts";
-import { finishHash, HASH_PRIME, HASH_SEED, type InternTable } from "../base/intern.ts";
+import { type InternTable, SHORT_BYTES_MAX } from "../base/intern.ts";
 
 /** Terms of a field in the order of the text, as numbers in `table`. */
 export interface TermLog {
@@ -103,11 +103,14 @@ function standardTerms(
     }
     const from = table.poolLength;
     let to = from;
-    let hash = HASH_SEED;
+    // The first bytes of the token as two words; what shifts past eight is not used.
+    let low = 0;
+    let high = 0;
     let marks = 0;
     for (;;) {
       if (byte === FOREIGN) return false;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
+      if (to - from < 4) low |= byte << ((to - from) << 3);
+      else high |= byte << ((to - from) << 3);
       pool[to++] = byte;
       if (byte === 0x5f) marks++;
       if (++at >= end) break;
@@ -120,7 +123,9 @@ function standardTerms(
     }
     if (to - from > maxTokenBytes) return false;
     if (marks === to - from) continue;
-    entries[length++] = table.internTail(to - from, finishHash(hash));
+    entries[length++] = to - from <= SHORT_BYTES_MAX
+      ? table.internShort(to - from, low, high)
+      : table.internTail(to - from);
   }
   log.length = length;
   return true;
@@ -168,15 +173,13 @@ function runTerms(
     }
     const from = table.poolLength;
     let to = from;
-    let hash = HASH_SEED;
     while (byte !== 0) {
       if (byte === FOREIGN) return false;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
       pool[to++] = byte;
       byte = ++at < end ? fold[bytes[at]!]! : 0;
     }
     if (to - from > maxTokenBytes) return false;
-    entries[length++] = table.internTail(to - from, finishHash(hash));
+    entries[length++] = table.internTail(to - from);
   }
   log.length = length;
   return true;

@@ -10,7 +10,7 @@
  */
 import type { Analyzer } from "../analysis/mod.ts";
 import { utf8Text } from "../base/bytes.ts";
-import { finishHash, HASH_PRIME, HASH_SEED, InternTable } from "../base/intern.ts";
+import { InternTable } from "../base/intern.ts";
 import { lengthToNorm } from "../base/norm.ts";
 import type { NormCursor, TextInput } from "../segment/input.ts";
 import { type AsciiTokenizer, asciiTokenizer, type TermLog } from "./ascii_terms.ts";
@@ -153,9 +153,7 @@ function internText(table: InternTable, term: string): number {
   const pool = table.reserve(term.length * 3);
   const from = table.poolLength;
   const { written } = encoder.encodeInto(term, pool.subarray(from));
-  let hash = HASH_SEED;
-  for (let i = from; i < from + written; i++) hash = Math.imul(hash ^ pool[i]!, HASH_PRIME);
-  return table.internTail(written, finishHash(hash));
+  return table.internTail(written);
 }
 
 function normCursor(docs: DocList, lengths: Uint32Array): NormCursor {

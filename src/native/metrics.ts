@@ -31,7 +31,7 @@ export class Metrics {
     "xerj_bytes_written_total",
     "Bytes of request bodies written, and of segments",
   );
-  readonly #bytesRead = this.#counter("xerj_bytes_read_total", "Bytes of answers to searches and gets");
+  readonly #bytesRead = this.#counter("xerj_bytes_read_total", "Bytes of answers to searches");
   readonly #docsIndexed = new Counter({
     name: "xerj_docs_indexed_total",
     help: "Documents indexed since start",

@@ -4,7 +4,7 @@
  * @module
  */
 import { andBits } from "../base/bitset.ts";
-import { AggExecution, type AggPartial, type SegmentCollector } from "./aggs/mod.ts";
+import { AggExecution, type AggPartial } from "./aggs/mod.ts";
 import { type Candidate, SortHeap } from "./collect/sort_heap.ts";
 import { planSort, type SortKey } from "./collect/sort_plan.ts";
 import { compareSortValues, type RawSortValue } from "./collect/sort_value.ts";
@@ -14,7 +14,7 @@ import { constantScore } from "./exec/constant.ts";
 import { Deadline, DeadlinePassed } from "./exec/deadline.ts";
 import { HitCounter } from "./exec/hit_counter.ts";
 import { MemoryBudget } from "./exec/memory.ts";
-import { AllNode } from "./exec/node.ts";
+import { AllNode, type Node } from "./exec/node.ts";
 import { searchScored } from "./exec/scored_search.ts";
 import { searchSet } from "./exec/set_search.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -41,6 +41,16 @@ export interface ShareOptions {
   readonly segments?: ReadonlySet<number>;
   /** By `monotonicMs`: when the request began, for its own timeout. Default: now. */
   readonly startedMs?: number;
+  /** Watches the search, for `_explain`. */
+  readonly trace?: SearchTrace;
+}
+
+/** Told of each segment's nodes before and after they run. */
+export interface SearchTrace {
+  begin(target: SearchTarget, segment: SearchSegment, node: Node): void;
+  /** The sort read so many of so many blocks. */
+  sorted(blocksRead: number, blocks: number): void;
+  end(): void;
 }
 
 /**
@@ -103,7 +113,6 @@ class Share {
   run(): SearchPartial {
     let timedOut = false;
     try {
-      this.#deadline.check();
       for (const target of this.#context.targets) this.#searchTarget(target);
     } catch (error) {
       if (!(error instanceof DeadlinePassed)) throw error;
@@ -171,6 +180,7 @@ class Share {
   }): number {
     const { target, segment, plan, postPlan, sort, remaining } = work;
     const { reader } = segment;
+    this.#deadline.check();
     const mayMatch = plan.kind !== "none" && segment.liveCount > 0;
     if (!mayMatch && this.#aggs?.needsEverySegment !== true) return 0;
     const aggs = this.#aggs?.segment(target, segment) ?? null;
@@ -197,6 +207,8 @@ class Share {
       postBits,
       remaining,
     };
+    const { trace } = this.#options;
+    trace?.begin(target, segment, node);
     let collected = 0;
     try {
       if (flat === undefined) {
@@ -206,7 +218,12 @@ class Share {
           this.#maxScore = Math.max(this.#maxScore, outcome.maxScore);
         }
       } else {
-        collected = searchSet(node, { ...common, sort, score: flat });
+        collected = searchSet(node, {
+          ...common,
+          sort,
+          score: flat,
+          onSort: trace === undefined ? undefined : (read, blocks) => trace.sorted(read, blocks),
+        });
         if (heap !== null && collected > 0 && this.#request.trackScores) {
           this.#maxScore = Math.max(this.#maxScore, flat);
         }
@@ -214,6 +231,7 @@ class Share {
     } finally {
       // Also what was found when the deadline passed.
       if (heap !== null) this.#mergeHeap(heap, segment, sort, flat);
+      trace?.end();
     }
     return collected;
   }

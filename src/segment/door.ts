@@ -63,10 +63,12 @@ export class Door implements RunView {
   }
 
   #verifyPage(page: number): void {
-    const { bytes, verified, label } = this.image;
+    const { bytes, verified, label, load } = this.image;
     const { bodyBytes, pageCrcs } = this.container;
     const from = page * PAGE_BYTES;
-    const actual = crc32(bytes.subarray(from, Math.min(from + PAGE_BYTES, bodyBytes)));
+    const end = Math.min(from + PAGE_BYTES, bodyBytes);
+    load?.(from, end - from);
+    const actual = crc32(bytes.subarray(from, end));
     const stored = pageCrcs[page]!;
     if (actual !== stored) {
       throw new CorruptionError(

@@ -16,6 +16,11 @@ export interface FileImage {
   readonly verified: Uint32Array;
   /** Path or description for error messages. */
   readonly label: string;
+  /**
+   * Brings the page at `offset` into `bytes`, before its checksum is taken: for files that are read rather than mapped.
+   * Header, page table, directory and footer are there from the start. Undefined: all of it is.
+   */
+  readonly load?: (offset: number, length: number) => void;
 }
 
 /** The three files of a segment. */

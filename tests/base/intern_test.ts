@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { utf8 } from "../../src/base/bytes.ts";
-import { finishHash, HASH_PRIME, HASH_SEED, hashBytes, InternTable } from "../../src/base/intern.ts";
+import { hashBytes, InternTable } from "../../src/base/intern.ts";
 
 Deno.test("ids are dense, in order of first sight, and found again after growth", () => {
   const table = new InternTable();
@@ -50,18 +50,35 @@ Deno.test("a string put behind the others is interned where it lies", () => {
   const put = (text: string): number => {
     const bytes = utf8(text);
     const pool = table.reserve(bytes.length);
-    let hash = HASH_SEED;
-    bytes.forEach((byte, i) => {
-      pool[table.poolLength + i] = byte;
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
-    });
-    return table.internTail(bytes.length, finishHash(hash));
+    pool.set(bytes, table.poolLength);
+    return table.internTail(bytes.length);
   };
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < 5_000; i++) assertEquals(put(`term${i}`), i);
   }
   const bytes = utf8("term4321");
   assertEquals(table.intern(bytes, 0, bytes.length), 4321);
+});
+
+Deno.test("short strings that came lately are the same strings as ever", () => {
+  const table = new InternTable();
+  const short = (text: string): number => {
+    const bytes = utf8(text);
+    table.reserve(bytes.length).set(bytes, table.poolLength);
+    const words = new Uint8Array(8);
+    words.set(bytes);
+    const [low, high] = new Int32Array(words.buffer) as unknown as [number, number];
+    return table.internShort(bytes.length, low, high);
+  };
+  const model = new Map<string, number>();
+  for (let i = 0; i < 60_000; i++) {
+    const text = ((i * 7919) % 20_011).toString(36).padStart(1 + i % 8, "k");
+    const bytes = utf8(text);
+    const id = i % 3 === 0 ? table.intern(bytes, 0, bytes.length) : short(text);
+    if (!model.has(text)) model.set(text, model.size);
+    assertEquals(id, model.get(text));
+  }
+  assertEquals(table.count, model.size);
 });
 
 Deno.test("shared memory is read like any other", () => {

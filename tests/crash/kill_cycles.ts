@@ -16,6 +16,8 @@ export interface KillOptions {
   readonly log?: (line: string) => void;
   /** Longest time that a server lives, ms. */
   readonly liveMsMax?: number;
+  /** Few ids make whole segments die; default 400. */
+  readonly idsPerClient?: number;
 }
 
 export interface KillReport {
@@ -66,7 +68,15 @@ export async function killCycles(options: KillOptions): Promise<KillReport> {
       if (cycle > 0) await check(server, models, report);
       const stop = { now: false };
       const clients = models.map((model, client) =>
-        runClient(server, { model, client, random, stop, next: () => nextValue++, report })
+        runClient(server, {
+          model,
+          client,
+          ids: options.idsPerClient ?? IDS_PER_CLIENT,
+          random,
+          stop,
+          next: () => nextValue++,
+          report,
+        })
       );
       const flusher = runFlusher(server, random, stop);
       const liveMs = 20 + random() * (options.liveMsMax ?? 600);
@@ -106,6 +116,7 @@ function start(dataDir: string, policy: string, binary: string | undefined): Pro
 interface Client {
   readonly model: Map<string, IdModel>;
   readonly client: number;
+  readonly ids: number;
   readonly random: () => number;
   readonly stop: { now: boolean };
   readonly next: () => number;
@@ -124,8 +135,8 @@ async function runClient(server: ServerProcess, options: Client): Promise<void> 
   }
 }
 
-function pick({ client, random }: Client): string {
-  return `c${client}-${Math.floor(random() * IDS_PER_CLIENT)}`;
+function pick({ client, ids, random }: Client): string {
+  return `c${client}-${Math.floor(random() * ids)}`;
 }
 
 function modelOf(model: Map<string, IdModel>, id: string): IdModel {

@@ -132,3 +132,23 @@ Deno.test("of concurrent creates of one id one wins; of concurrent conditional w
     assertEquals(writes.filter(({ status }) => status === "fulfilled").length, 1);
   });
 });
+
+Deno.test("a document under an id that the server drew is found, changed and deleted by it at once", async () => {
+  await inWorld({}, async (world) => {
+    await world.create("logs");
+    const single = await world.write("logs", undefined, { n: 1 });
+    const [bulk] = await world.bulk("logs", [{ index: {} }, { n: 2 }]);
+    assertEquals(await world.get("logs", single.id), { n: 1 });
+    assertEquals(await world.get("logs", bulk!._id), { n: 2 });
+    await conflict(
+      world.write("logs", bulk!._id, { n: 3 }, { action: "create" }),
+      `[${bulk!._id}]: version conflict, document already exists (current version [1])`,
+    );
+    const updated = await world.write("logs", single.id, { n: 4 }, { ifSeqNo: 0, ifPrimaryTerm: 1 });
+    assertEquals([updated.result, updated.version], ["updated", 2]);
+    assertEquals((await world.delete("logs", bulk!._id)).result, "deleted");
+    await world.refresh("logs");
+    const { hits } = await world.search("logs");
+    assertEquals(hits.map(({ _id, _source }) => [_id, _source["n"]]), [[single.id, 4]]);
+  });
+});

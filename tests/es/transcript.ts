@@ -11,8 +11,6 @@
  *
  * @module
  */
-import { request as httpRequest } from "node:http";
-
 export interface Asked {
   /** File and count in it, such as "documents 12". */
   readonly id: string;
@@ -72,33 +70,48 @@ export function readTranscripts(): Map<string, Asked[]> {
   );
 }
 
-/** Sends one request as it is: also GET with a body, which `fetch` does not. */
-export function send(origin: string, asked: Omit<Asked, "id" | "difference">): Promise<Answered> {
-  const { hostname, port } = new URL(origin);
-  const bytes = asked.body === undefined ? undefined : new TextEncoder().encode(asked.body);
-  const headers = { ...asked.headers, ...(bytes ? { "content-length": String(bytes.length) } : {}) };
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ hostname, port, method: asked.method, path: asked.path, headers }, (response) => {
-      const chunks: Uint8Array[] = [];
-      response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () => {
-        const told: Record<string, string> = {};
-        for (const name of TOLD_HEADERS) {
-          const value = response.headers[name];
-          if (value !== undefined) told[name] = String(value);
-        }
-        resolve({ status: response.statusCode ?? 0, headers: told, body: textOf(chunks) });
-      });
-    });
-    request.on("error", reject);
-    request.end(bytes);
-  });
+/** Sends one request as it is, over a connection of its own: also GET with a body, which `fetch` does not. */
+export async function send(origin: string, asked: Omit<Asked, "id" | "difference">): Promise<Answered> {
+  const { hostname, port, host } = new URL(origin);
+  const body = new TextEncoder().encode(asked.body ?? "");
+  const headers: Record<string, string> = { host, connection: "close", ...asked.headers };
+  if (asked.body !== undefined) headers["content-length"] = String(body.length);
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  using connection = await Deno.connect({ hostname, port: Number(port) });
+  await writeAll(connection, new TextEncoder().encode(`${asked.method} ${asked.path} HTTP/1.1\r\n${head}\r\n`));
+  await writeAll(connection, body);
+  return answered(new Uint8Array(await new Response(connection.readable).arrayBuffer()), asked.method === "HEAD");
 }
 
-function textOf(chunks: readonly Uint8Array[]): string {
-  const decoder = new TextDecoder();
-  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+function answered(bytes: Uint8Array, isHead: boolean): Answered {
+  // Latin-1 keeps positions; the body is decoded from its bytes.
+  const latin = new TextDecoder("latin1").decode(bytes);
+  const end = latin.indexOf("\r\n\r\n");
+  const [statusLine = "", ...lines] = latin.slice(0, end).split("\r\n");
+  const headers = new Map(lines.map((line): [string, string] => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  }));
+  const told: Record<string, string> = {};
+  for (const name of TOLD_HEADERS) if (headers.has(name)) told[name] = headers.get(name)!;
+  const sent = bytes.subarray(end + 4);
+  const body = isHead ? new Uint8Array(0) : headers.get("transfer-encoding") === "chunked" ? unchunked(sent) : sent;
+  return { status: Number(statusLine.split(" ")[1]), headers: told, body: new TextDecoder().decode(body) };
+}
+
+function unchunked(bytes: Uint8Array): Uint8Array {
+  const parts: number[] = [];
+  for (let at = 0;;) {
+    const lineEnd = bytes.indexOf(0x0a, at);
+    const size = parseInt(new TextDecoder().decode(bytes.subarray(at, lineEnd)), 16);
+    if (!(size > 0)) return new Uint8Array(parts);
+    for (const byte of bytes.subarray(lineEnd + 1, lineEnd + 1 + size)) parts.push(byte);
+    at = lineEnd + 1 + size + 2;
+  }
 }
 
 /** Removes every index that a transcript made. */

@@ -263,3 +263,16 @@ Deno.test("the newest of a dense column are found without reading all of it, wha
     }
   }
 });
+
+Deno.test("a doc that matches hundreds of clauses is found once", () => {
+  const text = Array.from({ length: 600 }, (_, i) => `w${i}`).join(" ");
+  const target = buildTarget({
+    properties: PROPERTIES,
+    segments: [[{ a: text }, { a: "w1" }, { a: "other" }]],
+  });
+  for (const extra of [{}, { min_score: 0 }, { sort: ["_doc"] }]) {
+    assertEquals(ids(search([target], { query: { match: { a: text } }, ...extra })), ["0", "1"]);
+  }
+  const most = { match: { a: { query: text, minimum_should_match: "50%" } } };
+  assertEquals(ids(search([target], { query: most })), ["0"]);
+});

@@ -88,7 +88,9 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
         const ideal = Array.from(relevant.values()).sort((a, b) => b - a);
         sum += discounted(found) / discounted(ideal);
       }
-      console.log(`${name}: nDCG@10 ${(sum / judged).toFixed(4)} over ${judged} queries, Elasticsearch ${expected}`);
+      console.log(
+        `${name}: nDCG@10 ${(sum / judged).toFixed(4)} over ${judged} queries, Elasticsearch ${expected}`,
+      );
       assertAlmostEquals(sum / judged, expected, 0.0005);
     },
   });

@@ -50,7 +50,7 @@ export class BoolNode extends Node {
     this.cost = this.#lead.cost;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     if (!this.#prepared) this.#prepareOthers(this.#lead.cost);
     const { docs, scores } = batch;
     for (;;) {
@@ -79,7 +79,7 @@ export class BoolNode extends Node {
     for (const node of this.#parts.optional) node.prepare(left);
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const own = this.#docs ??= new Uint32Array(BATCH_DOCS);
     const places = this.#places ??= new Uint32Array(BATCH_DOCS);
     const running = this.#running ??= new Float64Array(BATCH_DOCS);
@@ -184,7 +184,7 @@ export class BoostingNode extends Node {
     this.#factor = fround(factor);
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     if (!this.#prepared) this.#negative.prepare(this.cost);
     this.#prepared = true;
     const n = this.#positive.next(batch);
@@ -197,7 +197,7 @@ export class BoostingNode extends Node {
     this.#negative.prepare(docs);
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const found = this.#positive.probe(docs, n, hits, scores);
     if (found > 0) this.#lower(docs, n, scores);
     return found;
@@ -233,7 +233,7 @@ export class ConstantNode extends Node {
     this.cost = inner.cost;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const n = this.#inner.next(batch);
     batch.scores.fill(this.#score, 0, n);
     return n;
@@ -243,7 +243,7 @@ export class ConstantNode extends Node {
     this.#inner.prepare(docs);
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const found = this.#inner.probe(docs, n, hits, scores);
     scores.fill(this.#score, 0, n);
     return found;

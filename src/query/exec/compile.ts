@@ -10,7 +10,7 @@ import type { SearchContext, SearchSegment } from "../target.ts";
 import { BoolNode, BoostingNode, ConstantNode } from "./bool_node.ts";
 import { Deadline } from "./deadline.ts";
 import { MemoryBudget } from "./memory.ts";
-import { AllNode, Batch, EmptyNode, ListNode, Node } from "./node.ts";
+import { AllNode, Batch, EmptyNode, ListNode, type Node } from "./node.ts";
 import { numberRangeSet, numberSet } from "./number_sets.ts";
 import { phraseNode, SynonymNode } from "./phrase_node.ts";
 import { SetNode, type SetSource } from "./set_node.ts";
@@ -25,16 +25,9 @@ export interface CompileScope {
   readonly scored: boolean;
   readonly deadline: Deadline;
   readonly memory: MemoryBudget;
-  /** Told of each node and the plan it comes from, for `_explain`. */
-  readonly onNode?: (node: Node, plan: Plan) => Node;
 }
 
 export function compile(plan: Plan, scope: CompileScope): Node {
-  const node = compileKind(plan, scope);
-  return scope.onNode === undefined ? node : scope.onNode(node, plan);
-}
-
-function compileKind(plan: Plan, scope: CompileScope): Node {
   const { reader } = scope;
   switch (plan.kind) {
     case "all":

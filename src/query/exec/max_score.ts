@@ -23,6 +23,9 @@ const WORDS = BATCH_DOCS / 32;
 /** Bounds are sums of doubles, scores are rounded to float: what is this close to the threshold is scored. */
 const SLACK = 1 + 1e-6;
 
+/** Docs of a window while `top` has room and so no threshold. */
+const FIRST_WINDOW = 256;
+
 /** Blocks of one term that overlap a window of BATCH_DOCS: they hold 128 docs each, but for the edges. */
 const BLOCKS_MAX = BATCH_DOCS / 128 + 3;
 
@@ -102,7 +105,7 @@ export function collectBest(
   let base = 0;
   while (base < docCount) {
     deadline.spend(BATCH_DOCS);
-    const end = Math.min(docCount, base + BATCH_DOCS);
+    const end = Math.min(docCount, base + (top.threshold < 0 ? FIRST_WINDOW : BATCH_DOCS));
     let total = 0;
     let boundedTo = NO_MORE_DOCS;
     for (const term of all) {
@@ -173,6 +176,7 @@ function pour(
       sums[at]! += fround(weight - fround(weight / fround(1 + fround(freqs[i]! * inverse))));
       seen[at >>> 5]! |= 1 << (at & 31);
     }
+    term.node.rows += i - walk.index;
     walk.index = i;
   }
 }

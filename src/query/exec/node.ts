@@ -26,17 +26,42 @@ export abstract class Node {
   /** At least as many docs as the node can match, dead ones included. */
   abstract readonly cost: number;
 
+  /** Docs handed out or found to match so far. */
+  rows = 0;
+  /** Time spent in the node and below it, while it has a clock. */
+  spentMs = 0;
+  /** For `_explain`: what to take the time by. */
+  clock: (() => number) | null = null;
+
   /**
    * Fills the next matching docs, and their scores where the node was compiled for scores. Returns how many; 0
    * only at the end.
    */
-  abstract next(batch: Batch): number;
+  next(batch: Batch): number {
+    const startedMs = this.clock === null ? 0 : this.clock();
+    const n = this.fill(batch);
+    this.rows += n;
+    if (this.clock !== null) this.spentMs += this.clock() - startedMs;
+    return n;
+  }
 
   /**
    * Tests docs[0..n), ascending: hits[i] = 1 where docs[i] matches, else 0, and scores[i] its score where it
    * does (elsewhere undefined). Returns how many match.
    */
-  abstract probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number;
+  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+    const startedMs = this.clock === null ? 0 : this.clock();
+    const found = this.test(docs, n, hits, scores);
+    this.rows += found;
+    if (this.clock !== null) this.spentMs += this.clock() - startedMs;
+    return found;
+  }
+
+  /** What `next` does. */
+  protected abstract fill(batch: Batch): number;
+
+  /** What `probe` does. */
+  protected abstract test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number;
 
   /**
    * Tells a node before its first `probe` that about `docs` docs will be tested, so that it can choose between
@@ -86,7 +111,7 @@ export class AllNode extends Node {
     this.#score = score;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const n = Math.min(BATCH_DOCS, this.cost - this.#next);
     const docs = batch.docs;
     for (let i = 0; i < n; i++) docs[i] = this.#next + i;
@@ -95,7 +120,7 @@ export class AllNode extends Node {
     return n;
   }
 
-  probe(_docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(_docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     hits.fill(1, 0, n);
     scores.fill(this.#score, 0, n);
     return n;
@@ -111,11 +136,11 @@ export class EmptyNode extends Node {
   readonly label = "none";
   readonly cost = 0;
 
-  next(): number {
+  protected fill(): number {
     return 0;
   }
 
-  probe(_docs: Uint32Array, n: number, hits: Uint8Array): number {
+  protected test(_docs: Uint32Array, n: number, hits: Uint8Array): number {
     hits.fill(0, 0, n);
     return 0;
   }
@@ -139,7 +164,7 @@ export class ListNode extends Node {
     this.#score = score;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const n = Math.min(BATCH_DOCS, this.#docs.length - this.#at);
     batch.docs.set(this.#docs.subarray(this.#at, this.#at + n));
     batch.scores.fill(this.#score, 0, n);
@@ -147,7 +172,7 @@ export class ListNode extends Node {
     return n;
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     let found = 0;
     for (let i = 0; i < n; i++) {
       while ((this.#docs[this.#at] ?? NO_MORE_DOCS) < docs[i]!) this.#at++;

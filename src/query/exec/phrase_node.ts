@@ -156,7 +156,7 @@ class PhraseNode extends Node {
     this.#goodTo = -1;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     let n = 0;
     let target = this.#order[0]!.doc + 1;
     while (n < BATCH_DOCS && target < NO_MORE_DOCS) {
@@ -175,7 +175,7 @@ class PhraseNode extends Node {
     return n;
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     let found = 0;
     for (let i = 0; i < n; i++) {
       hits[i] = 0;
@@ -308,7 +308,7 @@ export class SynonymNode extends Node {
     return new SynonymNode(`synonyms ${plan.field}`, new SlotCursor(cursors), scorer, norms);
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const slot = this.#slot;
     let n = 0;
     while (n < BATCH_DOCS && slot.doc !== NO_MORE_DOCS) {
@@ -320,7 +320,7 @@ export class SynonymNode extends Node {
     return n;
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const slot = this.#slot;
     let found = 0;
     for (let i = 0; i < n; i++) {

@@ -64,7 +64,7 @@ export class SetNode extends Node {
     this.#tests = this.#source.test !== undefined && docs < this.#source.fillCost;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const bits = this.bits();
     const docs = batch.docs;
     let n = 0;
@@ -80,7 +80,7 @@ export class SetNode extends Node {
     return n;
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     scores.fill(this.#score, 0, n);
     if (this.#tests) {
       this.#tested += n;

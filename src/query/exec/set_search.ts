@@ -30,6 +30,8 @@ export interface SetOptions {
   readonly score: number;
   readonly postBits: Uint32Array | null;
   readonly remaining: number;
+  /** Told of blocks that the sort read and left, for `_explain`. */
+  readonly onSort: ((blocksRead: number, blocks: number) => void) | undefined;
 }
 
 /**
@@ -168,14 +170,16 @@ function sortDocs(bits: Uint32Array | null, matched: number, options: SetOptions
   const byZones = column !== undefined && column.shape === "dense" && !column.wide &&
     matched > ZONE_VALUES;
   if (byZones) {
-    collectByZones(heap, {
+    const zones = zonesOf(reader, (first as { readonly field: string }).field, column);
+    const read = collectByZones(heap, {
       bits,
       docCount: reader.docCount,
-      zones: zonesOf(reader, (first as { readonly field: string }).field, column),
+      zones,
       descending: first.descending,
       score: options.score,
       deadline: scope.deadline,
     });
+    options.onSort?.(read, zones.mins.length);
     return;
   }
   const scores = new Float64Array(BATCH_DOCS).fill(options.score);

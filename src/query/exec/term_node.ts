@@ -95,7 +95,7 @@ export class TermNode extends Node {
     this.#reopen = options.reopen;
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const walk = this.walk;
     const { docs, scores } = batch;
     let n = 0;
@@ -116,7 +116,7 @@ export class TermNode extends Node {
     return n;
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const walk = this.walk;
     const scorer = this.scorer;
     let found = 0;

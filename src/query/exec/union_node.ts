@@ -33,11 +33,11 @@ export class UnionNode extends Node {
   // By doc minus the window's base.
   readonly #sums = new Float64Array(BATCH_DOCS);
   readonly #best = new Float64Array(BATCH_DOCS);
-  readonly #counts = new Uint8Array(BATCH_DOCS);
+  readonly #counts = new Uint16Array(BATCH_DOCS);
   readonly #hits = new Uint8Array(BATCH_DOCS);
   readonly #scores = new Float64Array(BATCH_DOCS);
 
-  /** @param options.minimum How many children must match, 1 to 255. */
+  /** @param options.minimum How many children must match, at least 1. */
   constructor(
     nodes: readonly Node[],
     options: { readonly minimum: number; readonly combine: Combine; readonly deadline: Deadline },
@@ -56,7 +56,7 @@ export class UnionNode extends Node {
     return this.#minimum === 1 && this.#combine.kind === "sum";
   }
 
-  next(batch: Batch): number {
+  protected fill(batch: Batch): number {
     const feeds = this.#feeds ??= this.#nodes.map((node) => ({ node, batch: new Batch(), n: 0, at: 0 }));
     for (;;) {
       let base = -1;
@@ -142,7 +142,7 @@ export class UnionNode extends Node {
     for (const node of this.#nodes) node.prepare(docs);
   }
 
-  probe(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
+  protected test(docs: Uint32Array, n: number, hits: Uint8Array, scores: Float64Array): number {
     const sums = this.#sums;
     const best = this.#best;
     const counts = this.#counts;

@@ -23,10 +23,18 @@ interface Verdict {
   readonly excluded: boolean;
 }
 
-/** Patterns of dotted paths; `*` stands for any text, dots included. A pattern also means what is below it. */
+/**
+ * Patterns of dotted paths; a pattern also means what is below it.
+ *
+ * Elasticsearch has two filters and takes the second when an exclusion has a `*`. The first reads paths name by name
+ * (`*` within one name, `**` any names) and leaves out objects that exclusions emptied; the second reads them as
+ * texts (`*` any text, dots included) and shows what was emptied. So does this one.
+ */
 export class SourceFilter {
   readonly #includes: readonly string[];
   readonly #excludes: readonly string[];
+  /** The second way. */
+  readonly #asTexts: boolean;
   /** Sources of one index repeat their paths. */
   readonly #verdicts = new Map<string, Verdict>();
   readonly #out = new ByteWriter(1024);
@@ -34,6 +42,7 @@ export class SourceFilter {
   constructor(includes: readonly string[], excludes: readonly string[]) {
     this.#includes = includes;
     this.#excludes = excludes;
+    this.#asTexts = excludes.some((pattern) => pattern.includes("*"));
   }
 
   /** A filtered copy of a JSON object. */
@@ -87,10 +96,11 @@ export class SourceFilter {
     }
     const first = scan.bytes[from];
     if (first === OPEN_OBJECT) {
+      const wasEmpty = scan.bytes[scan.space(from + 1)] === CLOSE_OBJECT;
       if (this.#object(scan, path, included)) return true;
-      // An empty object that was asked for, or emptied by exclusions, is still shown.
-      if (included) this.#text("{}");
-      return included;
+      const isShown = included && (wasEmpty || this.#asTexts);
+      if (isShown) this.#text("{}");
+      return isShown;
     }
     if (first === OPEN_ARRAY) return this.#array(scan, path, included);
     scan.skip();
@@ -131,7 +141,7 @@ export class SourceFilter {
       return true;
     }
     this.#cut(start);
-    if (!included || hasItems) return false;
+    if (!included || (hasItems && !this.#asTexts)) return false;
     this.#text("[]");
     return true;
   }
@@ -139,13 +149,30 @@ export class SourceFilter {
   #verdict(path: string): Verdict {
     const known = this.#verdicts.get(path);
     if (known !== undefined) return known;
-    const verdict = {
+    const verdict = this.#asTexts ? this.#judgeText(path) : this.#judgeNames(path);
+    if (this.#verdicts.size < 10_000) this.#verdicts.set(path, verdict);
+    return verdict;
+  }
+
+  #judgeText(path: string): Verdict {
+    return {
       included: this.#includes.length === 0 || this.#includes.some((pattern) => matches(pattern, path)),
       mayInclude: this.#includes.some((pattern) => mayMatchBelow(pattern, `${path}.`)),
       excluded: this.#excludes.some((pattern) => matches(pattern, path)),
     };
-    if (this.#verdicts.size < 10_000) this.#verdicts.set(path, verdict);
-    return verdict;
+  }
+
+  #judgeNames(path: string): Verdict {
+    const names = path.split(".");
+    let included = this.#includes.length === 0;
+    let mayInclude = false;
+    for (const pattern of this.#includes) {
+      const fit = fitNames(pattern.split("."), 0, names, 0);
+      if (fit === "whole") included = true;
+      if (fit === "part") mayInclude = true;
+    }
+    const excluded = this.#excludes.some((pattern) => path === pattern || path.startsWith(`${pattern}.`));
+    return { included, mayInclude, excluded };
   }
 
   #text(text: string): void {
@@ -178,6 +205,28 @@ export function matches(pattern: string, text: string): boolean {
     at = found + part.length;
   }
   return true;
+}
+
+/** `whole`: the pattern means the path or something above it; `part`: it may mean something below. */
+function fitNames(
+  pattern: readonly string[],
+  p: number,
+  names: readonly string[],
+  n: number,
+): "whole" | "part" | "none" {
+  if (p === pattern.length) return "whole";
+  if (pattern[p] === "**") {
+    if (p + 1 === pattern.length) return "whole";
+    let best: "part" | "none" = "part";
+    for (let i = n; i < names.length; i++) {
+      const fit = fitNames(pattern, p + 1, names, i);
+      if (fit === "whole") return fit;
+      if (fit === "part") best = fit;
+    }
+    return best;
+  }
+  if (n === names.length) return "part";
+  return matches(pattern[p]!, names[n]!) ? fitNames(pattern, p + 1, names, n + 1) : "none";
 }
 
 /** Whether a pattern can fit a text that begins with `prefix`. */

@@ -102,27 +102,23 @@ function slotPlan(
   scored: boolean,
   fuzzy: FuzzyOptions | undefined,
 ): Plan {
-  const { statistics } = planner;
   if (fuzzy !== undefined && slot.terms.length === 1) {
     return fuzzyPlan(planner, field, slot.terms[0]!, fuzzy, boost, scored);
   }
   const terms = slot.terms.map(utf8);
-  if (terms.length === 1) {
-    const term = terms[0]!;
-    if (!scored) return { kind: "term", field, term, scorer: null, score: boost };
-    const docFreq = statistics.docFreq(field, term);
-    return {
-      kind: "term",
-      field,
-      term,
-      scorer: statistics.scorer(field, [docFreq], boost),
-      score: boost,
-    };
-  }
+  if (terms.length === 1) return termClause(planner, field, terms[0]!, boost, scored);
   if (!scored) return { kind: "synonyms", field, terms, scorer: null };
   // Lucene takes the highest frequency of the synonyms for the frequency of all.
+  const { statistics } = planner;
   const docFreq = Math.max(...terms.map((term) => statistics.docFreq(field, term)));
   return { kind: "synonyms", field, terms, scorer: statistics.scorer(field, [docFreq], boost) };
+}
+
+function termClause(planner: Planner, field: string, term: Uint8Array, boost: number, scored: boolean): Plan {
+  if (!scored) return { kind: "term", field, term, scorer: null, score: boost };
+  const { statistics } = planner;
+  const scorer = statistics.scorer(field, [statistics.docFreq(field, term)], boost);
+  return { kind: "term", field, term, scorer, score: boost };
 }
 
 /** `match` where no analysis applies: keywords, numbers, dates, ips, fields that are not mapped. */
@@ -171,7 +167,9 @@ export function planPhrase(
     return slotPlan(planner, field.name, slots[0]!, boost, scored, undefined);
   }
   if (slots.length === 1 && isPrefix) {
-    return prefixPlan(field.name, utf8(slots[0]!.terms[0]!), boost);
+    const expansions = expandPrefix(planner, field.name, utf8(slots[0]!.terms[0]!), query.prefixExpansions);
+    const plans = expansions.map((term) => termClause(planner, field.name, term, boost, scored));
+    return boolPlan({ kind: "bool", must: [], filter: [], should: plans, mustNot: [], minimum: 1 });
   }
   if (!field.positions) {
     throw queryShardError(

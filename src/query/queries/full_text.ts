@@ -17,13 +17,7 @@ import {
   unknownOption,
 } from "./body.ts";
 import { parseFuzziness } from "./fuzziness.ts";
-import type {
-  FuzzyOptions,
-  MatchPhraseQuery,
-  MatchQuery,
-  MultiMatchType,
-  Query,
-} from "./query.ts";
+import type { FuzzyOptions, MatchPhraseQuery, MatchQuery, MultiMatchType, Query } from "./query.ts";
 
 type Body = { readonly [key: string]: unknown };
 type Writable<T> = { -readonly [key in keyof T]: T[key] };
