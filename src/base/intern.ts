@@ -106,7 +106,7 @@ export class InternTable {
   }
 
   /**
-   * As `internTail`, for a string of 1 to SHORT_BYTES_MAX bytes, none of them zero.
+   * As `intern`, for a string of 1 to SHORT_BYTES_MAX bytes, none of them zero.
    *
    * @param low Its first four bytes, the first one lowest, zeros behind.
    * @param high The other four.
@@ -117,6 +117,12 @@ export class InternTable {
     const hash = Math.imul(low ^ Math.imul(high, 0x9e3779b1), 0x85ebca6b);
     const at = (hash >>> (32 - RECENT_BITS)) << 2;
     if (recent[at] === low && recent[at + 1] === high) return recent[at + 2]!;
+    const pool = this.reserve(SHORT_BYTES_MAX);
+    const tail = this.starts[this.count]!;
+    for (let i = 0; i < 4; i++) {
+      pool[tail + i] = low >>> (i * 8);
+      pool[tail + 4 + i] = high >>> (i * 8);
+    }
     const id = this.internTail(length);
     recent[at] = low;
     recent[at + 1] = high;

@@ -63,11 +63,23 @@ export function floatText(value: number): string {
   for (let digits = 1; digits <= 9; digits++) {
     const attempt = Number(size.toPrecision(digits));
     if (Math.fround(attempt) === size) {
-      text = String(attempt);
+      text = String(tieToEven(size, digits, attempt));
       break;
     }
   }
   return javaNumber(target, text);
+}
+
+/** Of two decimals equally near, JavaScript takes the larger, Java the one whose last digit is even. */
+function tieToEven(size: number, digits: number, larger: number): number {
+  if (larger <= size) return larger;
+  // A float has at most 112 significant decimal digits; ties end far earlier.
+  const [mantissa, exponent] = size.toExponential(60).split("e") as [string, string];
+  const exact = mantissa.replace(".", "");
+  const isTie = exact[digits] === "5" && /^0*$/.test(exact.slice(digits + 1));
+  if (!isTie || Number(exact[digits - 1]) % 2 !== 0) return larger;
+  const smaller = Number(`${exact.slice(0, digits)}e${Number(exponent) - digits + 1}`);
+  return Math.fround(smaller) === size ? smaller : larger;
 }
 
 /** Puts shortest decimal digits into Java's form: plain from 1e-3 to 1e7, else computerized scientific. */

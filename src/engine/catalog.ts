@@ -353,6 +353,55 @@ export class Catalog {
   }
 
   /**
+   * Lists an index that was made of a folder's files; the folder's own life ends with that.
+   *
+   * @param source The folder, and what it says of itself.
+   */
+  attach({ firstNumbers: _, ...entry }: CatalogIndex, source: CatalogEntry): void {
+    const { fs, clock } = this.#environment;
+    assert(!this.#indices.has(entry.name), `${entry.name} is a new name`);
+    const { name, incarnation } = source;
+    const next = numbersOf(fs, this.dataDir, source);
+    const ended: DeletedIncarnation = { name, incarnation, atMs: Math.floor(clock.nowMs()), next };
+    this.update((draft) => draft.indices.push(entry), ended);
+    this.#prepared.delete(entry.name);
+    this.#dying.set(ended, { sinceMs: clock.monotonicMs(), dataGone: false });
+  }
+
+  /** Gives up an index that `prepare` drew and that no catalogue has listed: what there is of it goes. @throws {IoError} */
+  discard({ name, incarnation, firstNumbers }: CatalogIndex): void {
+    const { fs, clock } = this.#environment;
+    const atMs = Math.floor(clock.nowMs());
+    const gone = { deleted: { name, incarnation, atMs, next: firstNumbers[0]! }, vacant: false };
+    this.#prepared.delete(name);
+    removeDeletedData(fs, this.dataDir, { ...gone, poison: this.#poison });
+    removeDeletedTraces(fs, this.dataDir, gone);
+  }
+
+  /** Does not take in a folder that was put back, as it cannot be opened; before the run starts. */
+  leaveOut(name: string): void {
+    assert(!this.#started && this.adopted.includes(name), `${name} was put back by hand`);
+    this.#body = { ...this.#body, indices: this.#body.indices.filter((other) => other.name !== name) };
+    this.#indices = this.#listed(this.#body);
+  }
+
+  /**
+   * Links the newest catalogue, and the list of deleted incarnations that it names, into a folder.
+   *
+   * @returns What it lists.
+   * @throws {IoError}
+   */
+  linkInto(folder: string): CatalogIndex[] {
+    const { fs } = this.#environment;
+    this.#poison.check();
+    const { number, deleted } = this.#body;
+    const names = [catalogName(number), ...(deleted ? [deletedName(deleted.number)] : [])];
+    for (const name of names) fs.link(`${this.dataDir}/${META_FOLDER}/${name}`, `${folder}/${name}`);
+    fs.syncDirectory(folder);
+    return this.indices;
+  }
+
+  /**
    * Changes what is listed; durable when this returns. Changes of one instant share one call.
    *
    * @throws {RequestError} 429 `disk_full`: nothing has changed. 503: poisoned.

@@ -4,16 +4,17 @@
  * @module
  */
 import { AnalyzerSet } from "../analysis/mod.ts";
-import { RequestError } from "../base/errors.ts";
+import { CorruptionError, RequestError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Turn } from "../base/turn.ts";
-import type { Clock, Random } from "../os/fs.ts";
+import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { Mapping, type MappingJson } from "../schema/mapping.ts";
 import type { Catalog, CatalogIndex } from "./catalog.ts";
 import { checkIndexName, indexNotFound } from "./index_names.ts";
 import { type IndexSettings, parseIndexSettings, shardCount } from "./index_settings.ts";
 import { IndexState } from "./index_state.ts";
-import type { IndexSpec, NodeSettings, OpenCall, OpenedShardReport } from "./messages.ts";
+import type { AttachCall, IndexSpec, NodeSettings, OpenCall, OpenedShardReport } from "./messages.ts";
+import { inspectPutBack } from "./put_back.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Threads } from "./threads.ts";
 
@@ -27,7 +28,17 @@ export interface CreateRequest {
   readonly auto?: boolean;
 }
 
+export interface AttachReport {
+  readonly state: IndexState;
+  readonly docs: number;
+  /** Bytes of log that were behind the folder's segments. */
+  readonly replayedBytes: number;
+  /** What opening found that an operator should know. */
+  readonly warnings: readonly string[];
+}
+
 export interface IndicesOptions {
+  readonly fs: FileSystem;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -97,10 +108,31 @@ export class Indices {
    */
   async openAll(): Promise<void> {
     const { catalog, threads } = this.#options;
-    await Promise.all(catalog.indices.map((entry) => this.#openOne(entry)));
+    await Promise.all(
+      catalog.indices.map((entry) =>
+        catalog.adopted.includes(entry.name) ? this.#openAdopted(entry) : this.#openOne(entry)
+      ),
+    );
     catalog.start();
     await threads.all("writers", "startRuns", {});
     catalog.confirmInstance();
+  }
+
+  /** A folder that no catalogue lists may be half of something, as in a copy: then it is left alone. */
+  async #openAdopted(entry: CatalogIndex): Promise<void> {
+    const { catalog, threads, snapshots, log } = this.#options;
+    const { name, incarnation, shards } = entry;
+    try {
+      await this.#openOne(entry);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      await threads.all("writers", "closeIndex", { incarnation, deleted: false });
+      snapshots.forget(incarnation, shards);
+      catalog.leaveOut(name);
+      const warning = `the folder was put back, but cannot be opened, and is left alone: ${error.message}`;
+      this.warnings.push({ index: name, warning });
+      log.warn("left alone a folder that cannot be opened", { index: name, reason: error.message });
+    }
   }
 
   async #openOne(entry: CatalogIndex): Promise<void> {
@@ -110,6 +142,12 @@ export class Indices {
       const call: OpenCall = { spec, mode: "open", shards };
       return threads.writers[writer]!.call<OpenedShardReport[]>("open", call);
     })).flat();
+    await this.#opened(entry, reports);
+  }
+
+  /** Lists an index whose shards are open. */
+  async #opened(entry: CatalogIndex, reports: readonly OpenedShardReport[]): Promise<IndexState> {
+    const { threads } = this.#options;
     for (const { warnings } of reports) {
       for (const warning of warnings) this.warnings.push({ index: entry.name, warning });
     }
@@ -120,10 +158,11 @@ export class Indices {
     const settings = newest.settings as IndexSettings;
     const analyzers = AnalyzerSet.fromSettings(settings, this.#options.settings().defaultAnalyzer);
     const mapping = Mapping.fromStored(newest.mapping as MappingJson, this.#limits(analyzers));
-    this.#add(entry, settings, analyzers, mapping);
+    const state = this.#add(entry, settings, analyzers, mapping);
     if (reports.some(({ mappingVersion }) => mappingVersion < newest.mappingVersion)) {
       await threads.all("writers", "mapping", { incarnation: entry.incarnation, mapping: newest.mapping });
     }
+    return state;
   }
 
   /**
@@ -166,6 +205,75 @@ export class Indices {
       });
       return state;
     });
+  }
+
+  /**
+   * Makes an index of a folder that was put into the data directory. The folder's files are linked, not moved; what
+   * the new index does not need of them goes after the retention.
+   *
+   * @param folder Its name in the data directory.
+   * @param name Of the new index; may be the folder's.
+   * @throws {RequestError} 400: the name is taken, the folder is a live index's or not whole. 404: no such folder.
+   * @throws {OpenRefusedError | CorruptionError} It is damaged. Nothing on disk has changed.
+   */
+  async attach(folder: string, name: string): Promise<AttachReport> {
+    checkIndexName(folder);
+    checkIndexName(name);
+    const names = [...new Set([folder, name])].sort();
+    return await this.#turn(names[0]!).take(() =>
+      names.length === 1
+        ? this.#attach(folder, name)
+        : this.#turn(names[1]!).take(() => this.#attach(folder, name))
+    );
+  }
+
+  async #attach(folder: string, name: string): Promise<AttachReport> {
+    const { fs, catalog, threads, dataDir, log, snapshots } = this.#options;
+    for (const taken of [name, folder]) {
+      const known = this.#byName.get(taken);
+      if (known) throw alreadyExists(known);
+    }
+    if (this.aliases().has(name)) throw nameIsAlias(name);
+    const source = inspectPutBack(fs, dataDir, folder);
+    const entry = catalog.prepare(name, source.shards);
+    const { incarnation, shards } = entry;
+    const spec = this.#spec(entry, { mapping: {}, settings: {} });
+    const from = { ...source, directory: `${dataDir}/${folder}` };
+    let changed = false;
+    try {
+      await this.#eachWriter(entry, (list, writer) => {
+        const call: AttachCall = { spec, source: from, shards: list };
+        return threads.writers[writer]!.call("attachOpen", call);
+      });
+      changed = true;
+      const reports = (await this.#eachWriter(
+        entry,
+        (_, writer) =>
+          threads.writers[writer]!.call<OpenedShardReport[]>("attachMake", { incarnation }),
+      )).flat();
+      catalog.attach(entry, source);
+      const state = await this.#opened(entry, reports);
+      const sum = (of: (report: OpenedShardReport) => number) => reports.reduce((a, b) => a + of(b), 0);
+      const report = { docs: sum((r) => r.liveDocs), replayedBytes: sum((r) => r.replayedBytes) };
+      log.info("index attached", { index: name, folder, incarnation: source.incarnation, ...report });
+      return { state, ...report, warnings: reports.flatMap(({ warnings }) => warnings) };
+    } catch (error) {
+      await threads.all("writers", "attachDrop", { incarnation });
+      await threads.all("writers", "closeIndex", { incarnation, deleted: false });
+      snapshots.forget(incarnation, shards);
+      if (changed) this.#discard(entry);
+      throw error;
+    }
+  }
+
+  /** Removes what a failed attach has made; the folder that it was made of stays as it is. */
+  #discard(entry: CatalogIndex): void {
+    try {
+      this.#options.catalog.discard(entry);
+    } catch (error) {
+      // Whoever asked hears why the attach failed; what is left takes room, and is believed by nobody.
+      this.#options.log.warn("files of a failed attach are left", { index: entry.name, failure: String(error) });
+    }
   }
 
   /** Deletes an index: last manifests say so, then the catalogue, then the answer. Files go after the retention. */

@@ -64,6 +64,7 @@ export interface OpenedShardReport {
   readonly settings: unknown;
   readonly lsn: number;
   readonly replayedBytes: number;
+  readonly liveDocs: number;
   readonly warnings: readonly string[];
 }
 
@@ -182,6 +183,36 @@ export interface SearchReply {
   readonly status: number;
   readonly body: Uint8Array;
   readonly microseconds: number;
+}
+
+/** Link the files of this writer's shards into a folder. */
+export interface SnapshotCall {
+  /** Folder that is to look as the data directory does. */
+  readonly to: string;
+  readonly incarnations: readonly string[];
+}
+
+export interface SnapshotShardReport {
+  readonly incarnation: string;
+  readonly shard: number;
+  /** Last LSN that is in it. */
+  readonly lsn: number;
+  readonly segments: number;
+}
+
+/** A folder's shards, of an earlier life, that become those of a new index. */
+export interface AttachCall {
+  /** The new index; its mapping and settings are the folder's. */
+  readonly spec: IndexSpec;
+  /** What the folder says of itself. */
+  readonly source: {
+    readonly directory: string;
+    readonly uuid: string;
+    readonly incarnation: string;
+    readonly shards: number;
+  };
+  /** Shards of this writer. */
+  readonly shards: readonly number[];
 }
 
 /** Key under which a snapshot is known to searchers. */

@@ -5,6 +5,7 @@
  */
 import { RequestError } from "../base/errors.ts";
 import { utf8TextStrict } from "../base/bytes.ts";
+import { checkJsonDepth } from "../base/json_depth.ts";
 import type { SearchContext, SearchTarget } from "../query/target.ts";
 import type { NodeSettings, SearchCall } from "./messages.ts";
 import type { SearchEnvironment } from "./searcher_node.ts";
@@ -21,7 +22,7 @@ const LONG_NUMBER = /\d{16}/;
  */
 export function searchBody(bytes: Uint8Array, { maxJsonDepth }: NodeSettings): unknown {
   if (bytes.length === 0) return undefined;
-  checkDepth(bytes, maxJsonDepth);
+  checkJsonDepth(bytes, { maxDepth: maxJsonDepth, what: "the search body", type: "parsing_exception" });
   try {
     const text = utf8TextStrict(bytes);
     return LONG_NUMBER.test(text) ? withLongsAsText(parseExact(text)) : JSON.parse(text);
@@ -30,27 +31,6 @@ export function searchBody(bytes: Uint8Array, { maxJsonDepth }: NodeSettings): u
       status: 400,
       type: "parsing_exception",
     });
-  }
-}
-
-/** Counts brackets, so that no parser has to recurse into what nobody means. */
-function checkDepth(bytes: Uint8Array, maxDepth: number): void {
-  let depth = 0;
-  let inText = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (inText) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) inText = false;
-    } else if (byte === 0x22) inText = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      if (++depth > maxDepth) {
-        throw new RequestError(
-          `The search body is nested deeper than [limits] max_json_depth = ${maxDepth} at byte ${i}`,
-          { status: 400, type: "parsing_exception" },
-        );
-      }
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
   }
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { RequestError } from "../base/errors.ts";
-import { utf8, utf8Text } from "../base/bytes.ts";
+import { utf8, utf8Text, utf8TextStrict } from "../base/bytes.ts";
+import { checkJsonDepth } from "../base/json_depth.ts";
 
 type JsonObject = { [key: string]: unknown };
 
@@ -79,10 +80,11 @@ const UPDATE_KEYS = [
 ];
 
 /** Parses `{"doc": ..., "upsert": ..., "doc_as_upsert": ...}`. @throws {RequestError} */
-export function parseUpdateBody(text: string): UpdateBody {
+export function parseUpdateBody(bytes: Uint8Array, { maxDepth }: { readonly maxDepth: number }): UpdateBody {
+  checkJsonDepth(bytes, { maxDepth, what: "the update request", type: "x_content_parse_exception" });
   let body: unknown;
   try {
-    body = parseExact(text);
+    body = parseExact(utf8TextStrict(bytes));
   } catch (error) {
     throw new RequestError(`Failed to parse update request: ${(error as Error).message}`, {
       status: 400,

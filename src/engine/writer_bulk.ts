@@ -11,7 +11,6 @@ import { BulkFramer } from "../ingest/bulk.ts";
 import type { BulkAction } from "../ingest/bulk_action.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 import type { WriteBatch } from "../shard/write.ts";
-import { utf8Text } from "../base/bytes.ts";
 import type { BulkItem, BulkRenderer } from "./bulk_renderer.ts";
 import { indexNotFound } from "./index_names.ts";
 import { shardOfId } from "./index_state.ts";
@@ -197,7 +196,9 @@ class BulkRun {
     } else {
       let update: UpdateBody;
       try {
-        update = parseUpdateBody(utf8Text(op.source.subarray(op.start, op.end)));
+        update = parseUpdateBody(op.source.subarray(op.start, op.end), {
+          maxDepth: this.#node.settings.maxJsonDepth,
+        });
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
         this.#refuse(framer, target.index, position, error);

@@ -5,11 +5,12 @@
  */
 import { RequestError } from "../base/errors.ts";
 import { utf8 } from "../base/bytes.ts";
+import { checkJsonDepth } from "../base/json_depth.ts";
 import { NdjsonCutter } from "../ingest/ndjson.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 import { parseExact } from "./update_document.ts";
 import { shardOfId } from "./index_state.ts";
-import type { IngestCall, IngestError, IngestReply } from "./messages.ts";
+import type { IngestCall, IngestError, IngestReply, NodeSettings } from "./messages.ts";
 import { ShardBatches } from "./shard_batches.ts";
 import { writerOf } from "./threads.ts";
 import { SLICE_MS } from "./writer_bulk.ts";
@@ -58,7 +59,7 @@ async function applyLines(
       op.end = cutter.end;
       let shard = line % shards;
       if (call.idField !== undefined) {
-        const id = idOf(cutter.bytes.slice(cutter.start, cutter.end), call.idField);
+        const id = idOf(cutter.bytes.slice(cutter.start, cutter.end), call.idField, node.settings);
         if (id instanceof RequestError) {
           if (writer === 0) fail(line, id.type, id.message);
           continue;
@@ -104,9 +105,14 @@ export function tooLong(maxLineBytes: number): string {
   return `the line exceeds [limits] max_line_bytes = ${maxLineBytes}`;
 }
 
-function idOf(line: Uint8Array, field: string): Uint8Array | RequestError {
+function idOf(
+  line: Uint8Array,
+  field: string,
+  { maxJsonDepth: maxDepth, maxIdBytes }: Pick<NodeSettings, "maxJsonDepth" | "maxIdBytes">,
+): Uint8Array | RequestError {
   let value: unknown;
   try {
+    checkJsonDepth(line, { maxDepth, what: "the document", type: "document_parsing_exception" });
     value = (parseExact(new TextDecoder("utf-8", { fatal: true }).decode(line)) as Record<string, unknown>)
       ?.[field];
   } catch (error) {
@@ -115,8 +121,17 @@ function idOf(line: Uint8Array, field: string): Uint8Array | RequestError {
       type: "document_parsing_exception",
     });
   }
-  if (typeof value === "string" && value !== "") return utf8(value);
-  if (typeof value === "number") return utf8(String(value));
+  if (typeof value === "number" || (typeof value === "string" && value !== "")) {
+    const id = utf8(String(value));
+    if (id.length <= maxIdBytes) return id;
+    return new RequestError(
+      `id is too long, must be no longer than ${maxIdBytes} bytes but was: ${id.length}`,
+      {
+        status: 400,
+        type: "illegal_argument_exception",
+      },
+    );
+  }
   return new RequestError(`the document has no usable id in field [${field}]`, {
     status: 400,
     type: "illegal_argument_exception",

@@ -22,6 +22,7 @@ import { getDocument, logMapping, setMapping } from "../shard/write.ts";
 import type { BulkRendererFactory } from "./bulk_renderer.ts";
 import { Durability } from "./durability.ts";
 import type {
+  AttachCall,
   BulkCall,
   GetCall,
   GetReply,
@@ -32,11 +33,14 @@ import type {
   OpenedShardReport,
   ReplayProgress,
   ShardStats,
+  SnapshotCall,
   WriteCall,
   WriterTimings,
 } from "./messages.ts";
+import { Attachments } from "./writer_attach.ts";
 import { applyBulk } from "./writer_bulk.ts";
 import { applyIngest } from "./writer_ingest.ts";
+import { linkShards } from "./writer_snapshot.ts";
 import { shardStats } from "./writer_stats.ts";
 import { applyWrite } from "./writer_write.ts";
 
@@ -99,6 +103,7 @@ export class WriterNode {
     bytesWritten: 0,
   };
   settings: NodeSettings;
+  readonly #attachments = new Attachments(this);
   /** Segments of closed indices that searches may still use, by key. */
   readonly #closedSegments = new Map<string, LiveSegment>();
   /** Opened shards whose runs start when the server's own has started. */
@@ -128,6 +133,10 @@ export class WriterNode {
       ingest: (call: IngestCall) => applyIngest(this, call),
       refresh: ({ incarnations }: { incarnations: readonly string[] }) => this.#refresh(incarnations),
       flush: (call: { incarnations: readonly string[] }) => this.#flush(call.incarnations),
+      linkShards: (call: SnapshotCall) => linkShards(this, call),
+      attachOpen: (call: AttachCall) => this.#attachments.open(call),
+      attachMake: ({ incarnation }: { incarnation: string }) => this.#attachments.make(incarnation),
+      attachDrop: ({ incarnation }: { incarnation: string }) => this.#attachments.drop(incarnation),
       stats: () => this.#stats(),
       timings: () => this.#drainTimings(),
       retire: ({ segments }: { segments: readonly string[] }) => this.#unmap(segments),
@@ -172,7 +181,6 @@ export class WriterNode {
         const opened = openShard(storeEnvironment, directory, identity);
         warnings = opened.warnings;
         replayedBytes = opened.walBytesToReplay;
-        this.#waiting.push(opened);
         state = await recoverShard(opened, {
           environment,
           names,
@@ -180,6 +188,7 @@ export class WriterNode {
           onProgress: (bytesDone, bytesTotal) =>
             this.options.main.progress({ index: spec.index, shard, bytesDone, bytesTotal }),
         });
+        this.#waiting.push(opened);
       }
       this.shards.set(`${spec.incarnation}/${shard}`, { state, spec });
       this.durability.add(state.store);
@@ -196,6 +205,7 @@ export class WriterNode {
         settings: state.settings,
         lsn: state.store.position.lsn,
         replayedBytes,
+        liveDocs: state.liveDocs,
         warnings,
       });
     }
@@ -325,6 +335,7 @@ export class WriterNode {
         this.shards.delete(`${incarnation}/${state.names.shard}`);
         this.durability.remove(state.store);
         state.store.close({ clean: !deleted });
+        this.#waiting = this.#waiting.filter(({ store }) => store !== state.store);
         for (const segment of [...state.segments, ...state.retired.values()]) {
           this.#closedSegments.set(segment.ref.key, segment);
         }
@@ -446,6 +457,11 @@ export class WriterNode {
       limits,
       publish: (snapshot) => main.published(snapshot),
     };
+  }
+
+  /** What shards and their files need of this thread. */
+  environments(): { readonly shard: ShardEnvironment; readonly store: StoreEnvironment } {
+    return { shard: this.#shardEnvironment(), store: this.#storeEnvironment() };
   }
 
   #storeEnvironment(): StoreEnvironment {

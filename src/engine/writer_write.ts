@@ -4,7 +4,7 @@
  * @module
  */
 import { RequestError } from "../base/errors.ts";
-import { utf8, utf8Text } from "../base/bytes.ts";
+import { utf8 } from "../base/bytes.ts";
 import { AutoIds } from "../ingest/auto_id.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 import type { ShardState } from "../shard/state.ts";
@@ -30,7 +30,9 @@ export async function applyWrite(node: WriterNode, call: WriteCall): Promise<Wri
     checkOpen(node, open);
     const batch = new WriteBatch(state);
     try {
-      const update = call.action === "update" ? parseUpdateBody(utf8Text(call.body)) : undefined;
+      const update = call.action === "update"
+        ? parseUpdateBody(call.body, { maxDepth: node.settings.maxJsonDepth })
+        : undefined;
       const noop = await applyOne(node, open, { batch, op, outcome, update, action: call.action });
       if (outcome.kind === "error" || outcome.kind === "conflict") throw failureOf(outcome, open);
       const started = node.options.clock.monotonicMs();

@@ -11,7 +11,7 @@
  * @module
  */
 import type { AsciiRule } from "../analysis/mod.ts";
-import { type InternTable, SHORT_BYTES_MAX } from "../base/intern.ts";
+import type { InternTable } from "../base/intern.ts";
 
 /** Terms of a field in the order of the text, as numbers in `table`. */
 export interface TermLog {
@@ -92,7 +92,7 @@ function standardTerms(
   maxTokenBytes: number,
 ): boolean {
   const { table, entries } = log;
-  const pool = table.reserve(end - start);
+  table.reserve(end - start);
   let length = log.length;
   let at = start;
   while (at < end) {
@@ -101,34 +101,73 @@ function standardTerms(
       at++;
       continue;
     }
-    const from = table.poolLength;
-    let to = from;
-    // The first bytes of the token as two words; what shifts past eight is not used.
+    // Most tokens are short and without joints: their bytes as two words, four in each.
+    const from = at;
     let low = 0;
     let high = 0;
-    let marks = 0;
-    for (;;) {
-      if (byte === FOREIGN) return false;
-      if (to - from < 4) low |= byte << ((to - from) << 3);
-      else high |= byte << ((to - from) << 3);
-      pool[to++] = byte;
-      if (byte === 0x5f) marks++;
-      if (++at >= end) break;
-      byte = WORD[bytes[at]!]!;
-      if (byte !== 0) continue;
-      const joint = JOINTS[bytes[at]!]!;
-      if (joint === 0 || at + 1 >= end) break;
-      if ((joint & SIDES[bytes[at - 1]!]! & SIDES[bytes[at + 1]!]!) === 0) break;
-      byte = bytes[at]!;
+    let shift = 0;
+    do {
+      low |= byte << shift;
+      shift += 8;
+      byte = ++at < end ? WORD[bytes[at]!]! : 0;
+    } while (byte !== 0 && shift < 32);
+    if (byte !== 0) {
+      shift = 0;
+      do {
+        high |= byte << shift;
+        shift += 8;
+        byte = ++at < end ? WORD[bytes[at]!]! : 0;
+      } while (byte !== 0 && shift < 32);
     }
-    if (to - from > maxTokenBytes) return false;
-    if (marks === to - from) continue;
-    entries[length++] = to - from <= SHORT_BYTES_MAX
-      ? table.internShort(to - from, low, high)
-      : table.internTail(to - from);
+    if (byte === 0 && at - from <= maxTokenBytes && (low & 0xff) !== 0x5f && !goesOn(bytes, at, end)) {
+      if (((low | high) & 0x8080_8080) !== 0) return false;
+      entries[length++] = table.internShort(at - from, low, high);
+      continue;
+    }
+    at = standardToken(table, bytes, from, end, maxTokenBytes);
+    if (at < 0) return false;
+    if (tokenBytes > 0) entries[length++] = table.internTail(tokenBytes);
   }
   log.length = length;
   return true;
+}
+
+/** Whether the non-word byte at `at` joins what stands on its sides. */
+function goesOn(bytes: Uint8Array, at: number, end: number): boolean {
+  if (at + 1 >= end) return false;
+  const joint = JOINTS[bytes[at]!]!;
+  return joint !== 0 && (joint & SIDES[bytes[at - 1]!]! & SIDES[bytes[at + 1]!]!) !== 0;
+}
+
+/** Length of the token that `standardToken` read; 0: underscores alone, which are none. */
+let tokenBytes = 0;
+
+/** Puts the token that begins at `at` behind the table's strings; returns where it ends, -1: the analyzer's. */
+function standardToken(
+  table: InternTable,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  maxTokenBytes: number,
+): number {
+  const { pool } = table;
+  const from = table.poolLength;
+  let to = from;
+  let marks = 0;
+  let byte = WORD[bytes[at]!]!;
+  for (;;) {
+    if (byte === FOREIGN) return -1;
+    pool[to++] = byte;
+    if (byte === 0x5f) marks++;
+    if (++at >= end) break;
+    byte = WORD[bytes[at]!]!;
+    if (byte !== 0) continue;
+    if (!goesOn(bytes, at, end)) break;
+    byte = bytes[at]!;
+  }
+  if (to - from > maxTokenBytes) return -1;
+  tokenBytes = marks === to - from ? 0 : to - from;
+  return at;
 }
 
 function simpleTerms(

@@ -6,6 +6,7 @@
 import { type Json, renderJson } from "../base/json.ts";
 import { searchBody, searchContext } from "../engine/search_body.ts";
 import type { SearchHandler } from "../engine/searcher_node.ts";
+import { explainPlan } from "../query/explain.ts";
 import { executeSearch, parseSearch } from "../query/search.ts";
 import { renderNativeHit, scoreJson } from "../query/render.ts";
 
@@ -26,6 +27,13 @@ const search: SearchHandler = (call, targets, environment) => {
   return { status: 200, body: renderJson(answer) };
 };
 
+/** The plan of a search: what ran, over how many rows, what was read and what was skipped. */
+const explain: SearchHandler = (call, targets, environment) => {
+  const request = parseSearch(searchBody(call.body, environment.settings));
+  return { status: 200, body: renderJson(explainPlan(request, searchContext(targets, environment))) };
+};
+
 export const nativeSearchHandlers: Readonly<Record<string, SearchHandler>> = {
   "native.search": search,
+  "native.explain": explain,
 };

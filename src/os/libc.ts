@@ -14,6 +14,7 @@ const SYMBOLS = {
   mmap: { parameters: ["u64", "usize", "i32", "i32", "i32", "i64"], result: "u64" },
   munmap: { parameters: ["u64", "usize"], result: "i32" },
   madvise: { parameters: ["u64", "usize", "i32"], result: "i32" },
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   sync_file_range: { parameters: ["i32", "i64", "i64", "u32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
@@ -27,7 +28,13 @@ export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 export const O_RDONLY = 0;
 export const O_CLOEXEC = 0o2000000;
 export const PROT_READ = 1;
+export const PROT_WRITE = 2;
 export const MAP_SHARED = 1;
+export const MAP_PRIVATE = 2;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_NORESERVE = 0x4000;
+export const MADV_DONTNEED = 4;
+export const PRIO_PROCESS = 0;
 export const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 export const SYNC_FILE_RANGE_WRITE = 2;
 export const CLOCK_MONOTONIC = 1;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { libc, PRIO_PROCESS } from "./libc.ts";
 
 /** One side's view of the other: a thread as its parent sees it, or the parent as a thread sees it. */
 export interface Channel<In, Out> {
@@ -65,6 +66,16 @@ export function parentThread<In, Out>(): Channel<In, Out> {
     post: (message, transfer) => scope.postMessage(message, transfer ? [...transfer] : []),
     receive: (receiver) => inbox.open(receiver),
   };
+}
+
+/**
+ * Lets other threads go first where there are not enough cores: Linux keeps the priority for each thread. A hint that
+ * never fails.
+ *
+ * @param nice 1 to 19.
+ */
+export function lowerPriority(nice: number): void {
+  libc().setpriority(PRIO_PROCESS, 0, nice);
 }
 
 /** Threads that the machine can run at once; at least 1. */

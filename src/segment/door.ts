@@ -7,7 +7,7 @@
 import { crc32, hex32 } from "../base/crc.ts";
 import { assert, CorruptionError } from "../base/errors.ts";
 import { type Container, decodeContainer, type FileKindCode, type RunEntry } from "../format/container.ts";
-import { type FileImage, PAGE_BYTES } from "./file_view.ts";
+import { type FileImage, PAGE_BYTES, type PageWindow } from "./file_view.ts";
 import type { Run, RunView } from "./runs.ts";
 
 /** An open file: its container, checked, and its runs. */
@@ -56,10 +56,29 @@ export class Door implements RunView {
     }
   }
 
+  /** Pages under a checksum. */
+  get pageCount(): number {
+    return Math.ceil(this.container.bodyBytes / PAGE_BYTES);
+  }
+
   /** Verifies every page again, whatever the bitmap says. For scrubbing. */
   verifyAll(): void {
-    const pages = Math.ceil(this.container.bodyBytes / PAGE_BYTES);
-    for (let page = 0; page < pages; page++) this.#verifyPage(page);
+    const window = this.image.pages?.window("");
+    for (let page = 0; page < this.pageCount; page++) {
+      window?.hold(page, page);
+      this.#verifyPage(page);
+    }
+  }
+
+  /** Verifies the pages without a bit in `known`, in steps. */
+  *verifyOthers(known: Uint32Array): Generator<void, void> {
+    const window = this.image.pages?.window("");
+    for (let page = 0; page < this.pageCount; page++) {
+      if ((known[page >>> 5]! & (1 << (page & 31))) !== 0) continue;
+      window?.hold(page, page);
+      this.verifyPages(page, page);
+      yield;
+    }
   }
 
   #verifyPage(page: number): void {
@@ -91,6 +110,7 @@ class DoorRun implements Run {
   readonly #door: Door;
   readonly #verified: Uint32Array;
   readonly #offset: number;
+  readonly #window: PageWindow | undefined;
 
   constructor(door: Door, entry: RunEntry) {
     this.#door = door;
@@ -98,6 +118,7 @@ class DoorRun implements Run {
     this.length = entry.length;
     this.#offset = entry.offset;
     this.#verified = door.image.verified;
+    this.#window = door.image.pages?.window(entry.name);
     this.bytes = door.image.bytes.subarray(entry.offset, entry.offset + entry.length);
   }
 
@@ -108,6 +129,7 @@ class DoorRun implements Run {
     const at = this.#offset + offset;
     const first = Math.floor(at / PAGE_BYTES);
     const last = Math.floor((at + length - 1) / PAGE_BYTES);
+    if (this.#window !== undefined) this.#window.hold(first, last);
     if (first === last && (this.#verified[first >>> 5]! & (1 << (first & 31))) !== 0) return;
     this.#door.verifyPages(first, last);
   }

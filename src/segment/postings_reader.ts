@@ -413,9 +413,12 @@ export class StoredPostings implements PostingsCursor {
 
   #groupField(index: number, offset: number, size: number): number {
     const { postingsAt, postingsBytes, docFreq } = this.#entry;
-    const { bytes } = this.#run().run;
+    const { run } = this.#run();
+    const { bytes } = run;
     const entries = postingsAt + postingsBytes - groupCount(docFreq) * GROUP_ENTRY_BYTES;
     const at = entries + index * GROUP_ENTRY_BYTES + offset;
+    // Long ago, for a list that is read to its end: where pages come and go, they are asked for again.
+    run.touch(at, size);
     let value = 0;
     for (let i = size - 1; i >= 0; i--) value = value * 256 + bytes[at + i]!;
     return value;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { storedBlockCache } from "./block_cache.ts";
 import { assert, CorruptionError } from "../base/errors.ts";
 import { ByteWriter } from "../base/bytes.ts";
 import {
@@ -171,13 +172,14 @@ export function* writeStored(input: StoredInput, docCount: number, out: RunWrite
   out.end();
 }
 
-/** Reads sources back; keeps the last block that was decompressed. */
+/** Reads sources back; blocks that were decompressed lately are kept, see `block_cache.ts`. */
 export class StoredReader {
   readonly #blocks: Run;
   readonly #index: Run;
   readonly #entries: DataView;
   readonly #docCount: number;
   readonly blockCount: number;
+  readonly #owner = storedBlockCache.newOwner();
   #cachedBlock = -1;
   #cachedFirstDoc = 0;
   #cached: StoredDocuments | undefined;
@@ -198,12 +200,21 @@ export class StoredReader {
     assert(doc >= 0 && doc < this.#docCount, `doc ${doc} is in the segment`);
     const block = this.#blockOf(doc);
     if (block !== this.#cachedBlock) {
-      const { docCount, rawBytes, bytes } = this.block(block);
-      this.#cached = decodeStoredBlock(bytes, rawBytes, docCount);
+      this.#cached = this.#documents(block);
       this.#cachedFirstDoc = block === 0 ? 0 : this.#endDoc(block - 1);
       this.#cachedBlock = block;
     }
     return documentOf(this.#cached!, doc - this.#cachedFirstDoc);
+  }
+
+  #documents(block: number): StoredDocuments {
+    const key = this.#owner + block;
+    const kept = storedBlockCache.get(key);
+    if (kept) return kept;
+    const { docCount, rawBytes, bytes } = this.block(block);
+    const documents = decodeStoredBlock(bytes, rawBytes, docCount);
+    storedBlockCache.put(key, documents);
+    return documents;
   }
 
   /** A block as it lies on disk, for merges that copy it. */

@@ -71,7 +71,7 @@ function assemble(
 }
 
 /** Maps every segment and applies the deletes that later ones carry. */
-function loadSegments(state: ShardState): void {
+export function loadSegments(state: ShardState): void {
   const { store, environment } = state;
   const byUuid = new Map<string, LiveSegment>();
   for (const entry of store.manifest.segments) {

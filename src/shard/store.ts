@@ -22,6 +22,7 @@ import type { ShardIdentity, StoreEnvironment } from "./store_environment.ts";
 import { type Inventory, type NextNumbers, takeInventory } from "./store_inventory.ts";
 import { asideFolder, manifestFolder, segmentFolder, walFolder } from "./store_names.ts";
 import { type ReleaseReport, Retained } from "./store_release.ts";
+import type { CapturedShard } from "./snapshot_files.ts";
 import { planNew, type RunPlan } from "./store_run.ts";
 import { StagedSegment } from "./store_segments.ts";
 
@@ -121,6 +122,8 @@ export class ShardStore {
   readonly #retained: Retained;
   readonly #next: NextNumbers;
   readonly #plan: RunPlan;
+  /** Manifests that snapshots hold, with how many hold each. */
+  readonly #pins = new Map<number, number>();
   #manifest: Manifest;
   #log: ShardLog | undefined;
   /** The run has its generation, but its manifest did not fit on the disk yet. */
@@ -308,6 +311,39 @@ export class ShardStore {
     this.#log?.markShared();
   }
 
+  /**
+   * Fixes what the shard is now, for a snapshot: everything appended so far and nothing else, until it is released.
+   * Takes no time: links and syncs come later, while writes go on in a generation of their own.
+   *
+   * @throws {RequestError} 503: poisoned, so that nobody knows what is on disk.
+   */
+  capture(): CapturedShard {
+    this.#poison.check();
+    assert(!this.#closed && !this.#deleted, "the store is open");
+    const { directory, manifest } = this;
+    const { number } = manifest;
+    this.markShared();
+    this.#pins.set(number, (this.#pins.get(number) ?? 0) + 1);
+    const synced = this.syncAsync();
+    // Whoever waits hears of a failure; nobody may ever wait.
+    synced.catch(() => {});
+    let released = false;
+    return {
+      directory,
+      manifest,
+      lsn: this.position.lsn,
+      ...this.#retained.logOf(manifest),
+      synced,
+      release: () => {
+        assert(!released, "a capture is released once");
+        released = true;
+        const left = this.#pins.get(number)! - 1;
+        if (left > 0) this.#pins.set(number, left);
+        else this.#pins.delete(number);
+      },
+    };
+  }
+
   /** Ends the generation if it has reached its size; appends do so too. @returns Whether it did. */
   rollIfNeeded(): boolean {
     if (!this.#log?.hasRecords || this.#log.position.bytes < this.#environment.walMaxBytes) return false;
@@ -440,7 +476,7 @@ export class ShardStore {
     }
     this.markIfIdle();
     return this.#retained.release(fs, {
-      pinned,
+      pinned: this.#pins.size === 0 ? pinned : new Set([...pinned, ...this.#pins.keys()]),
       retainMs: now ? 0 : retainSupersededMs(),
       nowMs: clock.monotonicMs(),
       wallMs: clock.nowMs(),

@@ -125,6 +125,13 @@ export class Retained {
     return bytes;
   }
 
+  /** Numbers of the generations that a manifest needs, or of the newest if it needs none, and of all stubs. */
+  logOf({ checkpoint }: Manifest): { readonly generations: number[]; readonly stubs: number[] } {
+    const bodies = [...this.#generations.keys()];
+    const first = Math.min(checkpoint.generation, bodies.reduce((a, b) => Math.max(a, b), 0));
+    return { generations: bodies.filter((number) => number >= first), stubs: [...this.#stubs.keys()] };
+  }
+
   /** Bytes that stay only because of retention and pins. */
   retainedBytes(current: Manifest): number {
     const live = new Set(current.segments.map(({ number }) => number));

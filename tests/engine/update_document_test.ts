@@ -41,7 +41,11 @@ Deno.test("keys that JavaScript knows are fields like others", () => {
 
 Deno.test("update bodies are checked", () => {
   const refused = (text: string, status: number, type: string, reason: string) => {
-    const error = assertThrows(() => parseUpdateBody(text), RequestError, reason) as RequestError;
+    const error = assertThrows(
+      () => parseUpdateBody(utf8(text), { maxDepth: 100 }),
+      RequestError,
+      reason,
+    ) as RequestError;
     assertEquals([error.status, error.type], [status, type]);
   };
   refused("{", 400, "x_content_parse_exception", "Failed to parse update request");
@@ -56,10 +60,13 @@ Deno.test("update bodies are checked", () => {
     "action_request_validation_exception",
     "doc must be specified",
   );
-  assertEquals(parseUpdateBody(`{"doc":{"a":1},"doc_as_upsert":true,"detect_noop":false}`), {
-    doc: { a: 1 },
-    upsert: undefined,
-    docAsUpsert: true,
-    detectNoop: false,
-  });
+  assertEquals(
+    parseUpdateBody(utf8(`{"doc":{"a":1},"doc_as_upsert":true,"detect_noop":false}`), { maxDepth: 100 }),
+    {
+      doc: { a: 1 },
+      upsert: undefined,
+      docAsUpsert: true,
+      detectNoop: false,
+    },
+  );
 });
