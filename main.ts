@@ -4,13 +4,16 @@
  * @module
  */
 import { IoError } from "./src/base/errors.ts";
+import { COMMANDS } from "./src/cli/commands.ts";
 import { configureLog, partLogger } from "./src/cli/log.ts";
 import { runServer } from "./src/cli/run_server.ts";
 import { startUp } from "./src/cli/start_up.ts";
+import { VERIFY, verifyProcess } from "./src/cli/verify.ts";
 import { environment, exit, stderrIsTerminal, writeStderr, writeStdout } from "./src/os/process.ts";
 
 const start = startUp({
   args: Deno.args,
+  commands: COMMANDS,
   env: environment,
   readFile: (path) => {
     try {
@@ -32,6 +35,9 @@ const setLog = (
   { level, format }: { level: "debug" | "info" | "warn" | "error"; format: "auto" | "json" | "pretty" },
 ) => configureLog({ level, format, isTerminal: stderrIsTerminal(), write: writeStderr });
 setLog(start.loaded.config.log);
+if (start.parsed.command === VERIFY) {
+  exit(await verifyProcess(start.parsed, start.loaded.config.server.dataDir));
+}
 exit(
   await runServer({
     config: start.loaded.config,

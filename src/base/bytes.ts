@@ -99,6 +99,11 @@ export class ByteWriter {
     this.#length += size;
   }
 
+  /** Forgets what was written behind `length` bytes. */
+  truncate(length: number): void {
+    this.#length = Math.min(this.#length, length);
+  }
+
   u8(value: number): void {
     this.reserve(1);
     this.#bytes[this.#length++] = value;

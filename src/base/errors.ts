@@ -4,6 +4,13 @@
  * @module
  */
 
+/** What caused an error, and what caused that. */
+export interface ErrorCause {
+  readonly type: string;
+  readonly reason: string;
+  readonly causedBy?: ErrorCause;
+}
+
 /** What a client sees of a failed request: `{"error": {"type", "reason", ...details}, "status"}`. */
 export interface RequestErrorOptions {
   readonly status: number;
@@ -14,7 +21,7 @@ export interface RequestErrorOptions {
   /** Response headers, such as `Retry-After` or `Allow`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** What Elasticsearch calls `caused_by`. */
-  readonly causedBy?: { readonly type: string; readonly reason: string };
+  readonly causedBy?: ErrorCause;
 }
 
 /** The request cannot be served as it is (4xx), or not now (429, 503). Never retried by the server itself. */
@@ -24,7 +31,7 @@ export class RequestError extends Error {
   readonly type: string;
   readonly details: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
-  readonly causedBy: { readonly type: string; readonly reason: string } | undefined;
+  readonly causedBy: ErrorCause | undefined;
 
   constructor(reason: string, options: RequestErrorOptions) {
     super(reason);
@@ -106,6 +113,7 @@ const ERRNO: Readonly<Record<number, string>> = {
   12: "ENOMEM",
   13: "EACCES",
   17: "EEXIST",
+  18: "EXDEV",
   20: "ENOTDIR",
   21: "EISDIR",
   22: "EINVAL",

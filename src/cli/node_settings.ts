@@ -14,7 +14,7 @@ export function nodeSettings(
   config: Config,
   { totalMemoryBytes, writers }: { readonly totalMemoryBytes: number; readonly writers: number },
 ): NodeSettings {
-  const { storage, limits, fts } = config;
+  const { storage, limits, fts, merge } = config;
   return {
     walSync: storage.walSync,
     walBatchMs: storage.walBatchMs,
@@ -38,6 +38,14 @@ export function nodeSettings(
     searchIdleMs: storage.searchIdleSecs * 1000,
     // Half of the memory for what is not on disk yet, shared out; the rest is for bodies, builds and queries.
     writeMemoryBytes: memoryBytes(config, totalMemoryBytes) / 2 / writers,
+    diskReserveBytes: storage.diskReserveMb * MIB,
+    merge: {
+      strategy: merge.strategy,
+      minSegments: merge.minSegments,
+      maxSegmentBytes: merge.maxSegmentMb * MIB,
+      ioBytesPerSec: merge.ioRateMbPerSec * MIB,
+      maxConcurrent: merge.maxConcurrent,
+    },
   };
 }
 

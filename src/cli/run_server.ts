@@ -74,6 +74,8 @@ const ENTRIES = {
     new Worker(new URL("../workers/writer.ts", import.meta.url), { type: "module", name: "writer" }),
   searcher: () =>
     new Worker(new URL("../workers/searcher.ts", import.meta.url), { type: "module", name: "searcher" }),
+  merger: () =>
+    new Worker(new URL("../workers/merger.ts", import.meta.url), { type: "module", name: "merger" }),
 } as const;
 
 const workerThreads: ThreadFactory = (start: ThreadStart, onError) => {

@@ -9,13 +9,14 @@
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
+import { DirectorySnapshots } from "../control/snapshots.ts";
 import { type Catalog, openCatalog } from "../engine/catalog.ts";
 import { Engine } from "../engine/engine.ts";
 import type { HealthWarning } from "../engine/health.ts";
 import type { ThreadFactory } from "../engine/threads.ts";
 import { esRouter } from "../es/routes.ts";
-import { PRODUCT_HEADERS } from "../es/answer.ts";
-import { type AnsweredRequest, type App, type AppOptions, createApp } from "../http/app.ts";
+import { ES_APP } from "../es/dialect.ts";
+import { type AnsweredRequest, type App, createApp } from "../http/app.ts";
 import { authenticator } from "../http/auth.ts";
 import { BodyBudget } from "../http/body.ts";
 import { listen, type Listener, type TlsFiles } from "../http/listener.ts";
@@ -51,14 +52,6 @@ const REPLAY_EXTENSION_MS = 60_000;
 
 /** A port of 0 is off. */
 const OFF = 0;
-
-/** How port 9200 answers, errors included. */
-const ES_APP: Partial<AppOptions> = {
-  headers: PRODUCT_HEADERS,
-  echoHeaders: ["x-opaque-id"],
-  contentTypeStatus: 406,
-  rootCause: true,
-};
 
 /** A server that answers. */
 export interface Server {
@@ -149,10 +142,12 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       onSearch: (seconds: number, bytes: number) => metrics.searched(seconds, bytes),
       onWrite: (seconds: number, bytes: number) => metrics.wrote(seconds, bytes),
     };
+    const snapshots = new DirectorySnapshots({ engine, fs, clock, dataDir });
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,
         metrics,
+        snapshots,
         facts: {
           version: VERSION,
           startedMonotonicMs,
@@ -207,6 +202,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       notifier.extendTimeout(REPLAY_EXTENSION_MS);
     }, REPLAY_REPORT_MS);
     const ready = engine.open().then(() => {
+      snapshots.removeLeftovers();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
       log.info("ready", {

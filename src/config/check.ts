@@ -20,7 +20,7 @@ export function checkSettings(settings: readonly Setting[], source: string): Con
     const place = PLACES.get(name);
     const reason = place ? valueProblem(place, value) : unknownKey(name, value);
     if (reason !== undefined) problems.push({ line, reason });
-    else values.set(name, value as Value);
+    else if (place) values.set(name, value as Value);
   }
   const config = resolveConfig(values);
   if (problems.length === 0) {
@@ -52,11 +52,11 @@ function fits(key: Key, value: unknown): boolean {
   }
 }
 
-function unknownKey(name: string, value: unknown): string {
+function unknownKey(name: string, value: unknown): string | undefined {
   const [section = "", key] = name.split(/\.(.*)/s);
   if (!Object.hasOwn(SECTIONS, section)) return unknownSection(section, key, value);
   const names = KEYS.filter((place) => place.section === section).map((place) => tomlName(place.property));
-  if (key === undefined) return `[${section}] must be a section, not a value`;
+  if (key === undefined) return isTable(value) ? undefined : `[${section}] must be a section, not a value`;
   const near = nearestName(key, names);
   if (near !== undefined) {
     const range = describeRange(PLACES.get(`${section}.${near}`)!.key);
@@ -67,10 +67,15 @@ function unknownKey(name: string, value: unknown): string {
   return `[${section}] has no key ${key}; it has ${names.join(", ")}`;
 }
 
+/** A section without keys; with keys it comes as them. */
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
 function unknownSection(section: string, key: string | undefined, value: unknown): string {
-  const isTable = key !== undefined || (typeof value === "object" && value !== null);
+  const isSection = key !== undefined || (typeof value === "object" && value !== null);
   const near = nearestName(section, Object.keys(SECTIONS));
-  if (isTable) {
+  if (isSection) {
     return `there is no section [${section}]; ` +
       (near === undefined ? `there are ${Object.keys(SECTIONS).join(", ")}` : `did you mean [${near}]?`);
   }

@@ -155,6 +155,16 @@ export const SECTIONS = {
       effect: "How long files that were replaced by a flush or merge stay, so that a file copy that runs " +
         "meanwhile is whole. Set it above the time that your rsync or tar takes. Costs disk space.",
     }),
+    diskReserveMb: integer({
+      default: 256,
+      min: 0,
+      max: 16777216,
+      unit: "MB",
+      effect:
+        "Free space that is kept on the data directory's disk. Merges that would go below it wait; below it, " +
+        "files that only copies may still need go first, then new documents are answered with 429. Deletes and " +
+        "searches go on, and all resumes by itself. 0: until the disk is full.",
+    }),
     scrubMbPerSec: integer({
       default: 4,
       min: 0,

@@ -55,7 +55,9 @@ function flatten(
     const name = prefix + key;
     const isTable = typeof value === "object" && value !== null && !Array.isArray(value) &&
       !(value instanceof Date);
-    if (isTable && prefix === "") flatten(value as Record<string, unknown>, `${name}.`, found);
+    const isSection = isTable && prefix === "" && Object.keys(value).length > 0;
+    // A section without keys is passed on as it is: its name may be wrong.
+    if (isSection) flatten(value as Record<string, unknown>, `${name}.`, found);
     else found(name, value);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ErrorCause } from "../base/errors.ts";
 import type { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 
 export type BulkAction = "index" | "create" | "update" | "delete";
@@ -11,7 +12,9 @@ export interface BulkFailure {
   readonly status: number;
   readonly type: string;
   readonly reason: string;
-  readonly causedBy?: { readonly type: string; readonly reason: string };
+  readonly causedBy?: ErrorCause;
+  /** Further keys of the error. */
+  readonly details?: Readonly<Record<string, unknown>>;
   /** Index uuid and shard where known, as Elasticsearch adds them to conflicts. */
   readonly indexUuid?: string;
   readonly shard?: number;
@@ -22,6 +25,8 @@ export interface BulkItem {
   readonly index: string;
   readonly indexUuid: string;
   readonly shard: number;
+  /** `_source` of the action line or of an update's body: what the answer shall show of the document. */
+  readonly source?: unknown;
 }
 
 /** Appends rendered items to one growing buffer, without the commas between them. */

@@ -28,6 +28,7 @@ import { sha256Hex } from "../format/sealed_json.ts";
 import type { Clock, DirectoryLock, FileSystem, Random } from "../os/fs.ts";
 import type { NextNumbers } from "../shard/store.ts";
 import { diskFull, isDiskFull, Poison } from "../wal/poison.ts";
+import type { Rules } from "../wal/rules.ts";
 import { makeDirectoryDurably, writeDurably } from "../wal/staged_file.ts";
 import { STUB_LIFETIME_MS } from "../wal/stub.ts";
 import { candidateFolders, inspectFolder, numbersOf } from "./catalog_folders.ts";
@@ -55,6 +56,8 @@ export interface CatalogEnvironment {
   /** The node's LSN counter as it stands. */
   readonly lsn: () => number;
   readonly retainSupersededMs: () => number;
+  /** For tests alone, which switch one off; default all. */
+  readonly rules?: Rules | undefined;
 }
 
 /** An index as the catalogue lists it. */
@@ -90,7 +93,7 @@ export function openCatalog(environment: CatalogEnvironment, dataDir: string): C
   const lock = lockDirectory(fs, dataDir);
   try {
     const found = findCatalogs(fs, dataDir);
-    const chosen = chooseCatalog(fs, dataDir, found);
+    const chosen = chooseCatalog(fs, dataDir, found, environment.rules);
     return new Catalog(environment, dataDir, { lock, poison, found, chosen });
   } catch (error) {
     lock.release();

@@ -21,6 +21,7 @@ import { type History, historyLength, isBeginning, NO_HISTORY, runsBehind } from
 import { sha256Hex } from "../format/sealed_json.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
+import { ALL_RULES, type Rules } from "../wal/rules.ts";
 import { candidateFolders, inspectFolder, isPresent } from "./catalog_folders.ts";
 
 export const CLEAN_STOP_FILE = "clean_stop.json";
@@ -102,8 +103,13 @@ function readCatalog(fs: FileSystem, path: string, number: number): FoundCatalog
  * @throws {OpenRefusedError | CorruptionError} `two_histories`, `catalog_unreadable`, `index_missing`; names the files.
  * @throws {IoError}
  */
-export function chooseCatalog(fs: FileSystem, dataDir: string, { catalogs }: FoundCatalogs): ChosenCatalog {
-  const past = checkHistories(catalogs);
+export function chooseCatalog(
+  fs: FileSystem,
+  dataDir: string,
+  { catalogs }: FoundCatalogs,
+  rules: Rules = ALL_RULES,
+): ChosenCatalog {
+  const past = checkHistories(catalogs, rules);
   if (catalogs.length === 0) {
     const stray = candidateFolders(fs, dataDir).filter((name) =>
       inspectFolder(fs, dataDir, name).kind !== "other"
@@ -162,7 +168,7 @@ function readDeleted(
   return decodeDeleted(bytes);
 }
 
-function checkHistories(catalogs: readonly FoundCatalog[]) {
+function checkHistories(catalogs: readonly FoundCatalog[], { oneHistory }: Rules) {
   let longest = { path: "", history: NO_HISTORY };
   let shortestHistory = Infinity;
   let maxLsn = 0;
@@ -175,7 +181,7 @@ function checkHistories(catalogs: readonly FoundCatalog[]) {
   for (const { path, number, body } of readable) {
     const goesOn = runsBehind(longest.history, historyLength(body.history))
       .some((run) => number >= run.manifest || body.lsn > run.lsn);
-    if (!goesOn && isBeginning(body.history, longest.history) !== "no") continue;
+    if (!oneHistory || (!goesOn && isBeginning(body.history, longest.history) !== "no")) continue;
     throw new OpenRefusedError("two_histories", "catalogues of two servers' pasts lie in one folder", [
       path,
       longest.path,

@@ -9,6 +9,7 @@
 import { RequestError } from "../base/errors.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
+import { META_FOLDER } from "../format/file_names.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { Gate, WriteBudget } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
@@ -19,6 +20,8 @@ import type { IndexState } from "./index_state.ts";
 import type {
   BulkCall,
   BulkReply,
+  ForceMergeCall,
+  ForceMergeReport,
   GetCall,
   GetReply,
   IngestCall,
@@ -28,6 +31,8 @@ import type {
   SearchCall,
   SearchReply,
   ShardStats,
+  SnapshotCall,
+  SnapshotShardReport,
   WriteCall,
   WriteReply,
   WriterTimings,
@@ -35,7 +40,10 @@ import type {
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type ThreadFactory, Threads } from "./threads.ts";
-import type { WriteIndex } from "./writer_node.ts";
+import type { BulkTargetRequest, WriteIndex } from "./writer_node.ts";
+import { MergeQueue } from "./merge_queue.ts";
+import { newBucket, setRate } from "../os/token_bucket.ts";
+import type { BuiltMerge, MergeJob } from "../shard/merge_job.ts";
 import { joinBulkReplies } from "./bulk_join.ts";
 
 export interface EngineLimits {
@@ -73,6 +81,15 @@ const TICK_MS = 50;
 /** How often files are looked at whose time may have come. */
 const RELEASE_EVERY_MS = 1000;
 
+/** What a snapshot holds. */
+export interface LinkedFiles {
+  readonly indices: number;
+  readonly shards: number;
+  readonly segments: number;
+  /** Last LSN that is in it. */
+  readonly lsn: number;
+}
+
 export interface IndexFlushReport {
   readonly index: string;
   readonly shard: number;
@@ -85,6 +102,8 @@ export class Engine {
   readonly threads: Threads;
   readonly snapshots: Snapshots;
   readonly indices: Indices;
+  readonly merges: MergeQueue;
+  readonly #mergeBucket: BigInt64Array;
   readonly searchGate: Gate;
   readonly writeBudget: WriteBudget;
   readonly #options: EngineOptions;
@@ -110,19 +129,32 @@ export class Engine {
       queue: this.#limits.maxQueuedSearches,
     }));
     this.writeBudget = new WriteBudget(() => this.#limits.maxInflightWriteBytes);
+    this.#mergeBucket = newBucket(options.settings.merge.ioBytesPerSec);
+    this.merges = new MergeQueue({
+      connect: (number, onDeath) => this.threads.addMerger(number, onDeath),
+      maxConcurrent: () => this.#settings.merge.maxConcurrent,
+      onDeath: (error) =>
+        options.log.error("a merger died; its merge is given up", { failure: error.message }),
+    });
     this.threads = new Threads({
       factory: options.factory,
       writers: options.writers,
       searchers: options.searchers,
-      start: { settings: options.settings, lsn: options.lsn, boot: options.boot },
+      start: {
+        settings: options.settings,
+        lsn: options.lsn,
+        mergeBucket: this.#mergeBucket,
+        boot: options.boot,
+      },
       log: options.log,
       onDeath: options.onDeath,
       handlers: {
         mergeMapping: (request: { incarnation: string; update: unknown }) =>
           this.indices.mergeMapping(request.incarnation, request.update),
-        writeIndex: (request: { name: string; requireAlias: boolean; bulk: number }) =>
-          this.#bulkTarget(request),
+        writeIndex: (request: BulkTargetRequest) => this.#bulkTarget(request),
         published: (snapshot: ShardSnapshot) => this.snapshots.publish(snapshot),
+        merge: (job: MergeJob): Promise<BuiltMerge> => this.merges.build(job),
+        mergeDigest: (end: { job: string; tail: Uint8Array | undefined }) => this.merges.digest(end),
         progress: (progress: ReplayProgress) => {
           this.#progress.set(`${progress.index}/${progress.shard}`, progress);
         },
@@ -184,6 +216,8 @@ export class Engine {
       this.threads.all("writers", "configure", settings),
       this.threads.all("searchers", "configure", settings),
     ]);
+    setRate(this.#mergeBucket, settings.merge.ioBytesPerSec);
+    this.merges.next();
   }
 
   /** Flushes and closes everything, then ends the threads. @returns Whether every shard was closed cleanly. */
@@ -206,14 +240,12 @@ export class Engine {
 
   /** Exactly one index, by name or alias. @throws {RequestError} */
   one(name: string): IndexState {
-    const found = this.expand(name, { allowNoIndices: false });
+    const found = this.expand(name, { allowNoIndices: false, expandWildcards: false });
     if (found.length !== 1) {
+      const names = found.map((index) => index.name).join(", ");
       throw new RequestError(
-        `unable to return only one index, [${name}] means [${found.map((i) => i.name).join(",")}]`,
-        {
-          status: 400,
-          type: "illegal_argument_exception",
-        },
+        `alias [${name}] has more than one index associated with it [${names}], can't execute a single index op`,
+        { status: 400, type: "illegal_argument_exception" },
       );
     }
     return found[0]!;
@@ -360,6 +392,56 @@ export class Engine {
     return reports.flat();
   }
 
+  /**
+   * Links every index, as of one instant after this call, and the catalogue into a folder that then looks as the data
+   * directory does; durable but for the folder's own entries when this resolves. Every write acknowledged before this
+   * call is in it.
+   *
+   * @throws {RequestError} 503: an index was just made or deleted, or a shard is poisoned. Try again.
+   * @throws {IoError}
+   */
+  async linkAll(to: string): Promise<LinkedFiles> {
+    const { fs, catalog } = this.#options;
+    fs.makeDirectory(`${to}/${META_FOLDER}`);
+    // No other change gets in between: main does one thing at a time, and a writer takes its calls in their order.
+    const listed = catalog.linkInto(`${to}/${META_FOLDER}`);
+    const incarnations = listed.map(({ incarnation }) => incarnation);
+    const call: SnapshotCall = { to, incarnations };
+    const answers = await Promise.allSettled(
+      this.threads.writers.map((writer) => writer.call<SnapshotShardReport[]>("linkShards", call)),
+    );
+    // When one fails the others are through too: nobody links into a folder that is being removed.
+    const reports = answers.flatMap((answer) => {
+      if (answer.status === "rejected") throw answer.reason;
+      return answer.value;
+    });
+    for (const { name, incarnation, shards } of listed) {
+      if (reports.filter((report) => report.incarnation === incarnation).length === shards) continue;
+      throw new RequestError(`the index [${name}] was being deleted`, {
+        status: 503,
+        type: "unavailable_shards_exception",
+        headers: { "retry-after": "1" },
+      });
+    }
+    for (const { name } of listed) fs.syncDirectory(`${to}/${name}`);
+    return {
+      indices: listed.length,
+      shards: reports.length,
+      segments: reports.reduce((sum, { segments }) => sum + segments, 0),
+      lsn: reports.reduce((highest, { lsn }) => Math.max(highest, lsn), 0),
+    };
+  }
+
+  /** Merges until there are no more segments than asked for, or nothing is due; resolves when all is done. */
+  async forceMerge(
+    indices: readonly IndexState[],
+    { maxSegments, expungeOnly }: Omit<ForceMergeCall, "incarnations">,
+  ): Promise<ForceMergeReport[]> {
+    const incarnations = indices.map(({ incarnation }) => incarnation);
+    const call: ForceMergeCall = { incarnations, maxSegments, expungeOnly };
+    return (await this.threads.all<ForceMergeReport[]>("writers", "forceMerge", call)).flat();
+  }
+
   async stats(): Promise<ShardStats[]> {
     return (await this.threads.all<ShardStats[]>("writers", "stats", {})).flat();
   }
@@ -379,17 +461,19 @@ export class Engine {
     await this.refresh(indices);
   }
 
-  #bulkTarget(
-    { name, requireAlias, bulk }: { name: string; requireAlias: boolean; bulk: number },
-  ): Promise<WriteIndex> {
+  #bulkTarget({ name, bulk, requireAlias, create }: BulkTargetRequest): Promise<WriteIndex> {
     const targets = this.#bulkTargets.get(bulk);
-    const target = targets?.get(name) ?? this.#writeTarget(name, requireAlias);
-    targets?.set(name, target);
+    const key = `${name} ${requireAlias} ${create}`;
+    const target = targets?.get(key) ?? this.#writeTarget(name, { requireAlias, create });
+    targets?.set(key, target);
     return target;
   }
 
-  async #writeTarget(name: string, requireAlias: boolean): Promise<WriteIndex> {
-    const { name: index, uuid, incarnation, shards } = await this.writeIndex(name, { requireAlias });
+  async #writeTarget(
+    name: string,
+    options: { readonly requireAlias: boolean; readonly create: boolean },
+  ): Promise<WriteIndex> {
+    const { name: index, uuid, incarnation, shards } = await this.writeIndex(name, options);
     return { index, uuid, incarnation, shards };
   }
 
@@ -479,7 +563,7 @@ function notAnAlias(name: string): RequestError {
     {
       status: 404,
       type: "index_not_found_exception",
-      details: { index: name, index_uuid: "_na_" },
+      details: { index_uuid: "_na_", index: name },
     },
   );
 }

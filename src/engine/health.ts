@@ -62,7 +62,38 @@ export function healthOf(
       status: failure === "disk full" ? "red" : "yellow",
     });
   }
-  if (freeBytes !== undefined && freeBytes < LOW_SPACE_BYTES) {
+  for (const { index, shard, merges } of stats) {
+    for (const file of merges.damaged) {
+      warnings.push({
+        cause: `[${index}][${shard}]: ${file} is damaged: ${merges.failure ?? "it could not be read"}`,
+        next: "run `xerj verify --deep` on the data directory, and restore the file from a copy",
+        status: "red",
+      });
+    }
+    if (merges.waiting !== undefined) {
+      warnings.push({
+        cause: `[${index}][${shard}]: ${merges.waiting}`,
+        next: "free space on the data directory's disk; merges go on by themselves",
+        status: "yellow",
+      });
+    } else if (merges.failure !== undefined && merges.damaged.length === 0) {
+      warnings.push({
+        cause: `[${index}][${shard}]: a merge failed: ${merges.failure}`,
+        next: "nothing is lost, and it is tried again; see the server's log",
+        status: "yellow",
+      });
+    }
+  }
+  const reserveBytes = engine.settings.diskReserveBytes;
+  if (freeBytes !== undefined && freeBytes < reserveBytes) {
+    warnings.push({
+      cause:
+        `new documents are refused: ${Math.floor(freeBytes / 1024 / 1024)} MiB are free, and [storage] ` +
+        `disk_reserve_mb keeps ${Math.floor(reserveBytes / 1024 / 1024)}`,
+      next: "free space on the data directory's disk; documents are taken again by themselves",
+      status: "red",
+    });
+  } else if (freeBytes !== undefined && freeBytes < LOW_SPACE_BYTES) {
     warnings.push({
       cause: `only ${Math.floor(freeBytes / 1024 / 1024)} MiB are free on the data directory's disk`,
       next: "free space, or lower [storage] retain_superseded_secs",

@@ -7,7 +7,7 @@ import { RequestError } from "../base/errors.ts";
 import { utf8 } from "../base/bytes.ts";
 
 const MAX_NAME_BYTES = 255;
-const FORBIDDEN = [" ", '"', "*", "\\", "<", "|", ",", ">", "/", "?"];
+const FORBIDDEN = ["\\", "/", "*", "?", '"', "<", ">", "|", " ", ","];
 
 /** @throws {RequestError} 400 `invalid_index_name_exception`, before any path is made of the name. */
 export function checkIndexName(name: string): void {
@@ -15,7 +15,7 @@ export function checkIndexName(name: string): void {
     new RequestError(`Invalid index name [${name.slice(0, 300)}], ${reason}`, {
       status: 400,
       type: "invalid_index_name_exception",
-      details: { index: name.slice(0, 300) },
+      details: { index_uuid: "_na_", index: name.slice(0, 300) },
     });
   if (name === "") throw invalid("must not be empty");
   if (utf8(name).length > MAX_NAME_BYTES) {
@@ -24,7 +24,8 @@ export function checkIndexName(name: string): void {
   if (name === "." || name === "..") throw invalid("must not be '.' or '..'");
   for (const char of FORBIDDEN) {
     if (name.includes(char)) {
-      throw invalid(`must not contain the following characters [${FORBIDDEN.join(",")}]`);
+      const list = FORBIDDEN.map((forbidden) => `'${forbidden}'`).join(",");
+      throw invalid(`must not contain the following characters [${list}]`);
     }
   }
   if (name.includes("#")) throw invalid("must not contain '#'");
@@ -41,6 +42,8 @@ export interface ExpandOptions {
   readonly ignoreUnavailable?: boolean;
   /** An expression that matches nothing is an empty list instead of an error. Default true. */
   readonly allowNoIndices?: boolean;
+  /** Whether `*` stands for anything; default true. */
+  readonly expandWildcards?: boolean;
 }
 
 /**
@@ -57,7 +60,7 @@ export function expandExpression(
     readonly options?: ExpandOptions;
   },
 ): string[] {
-  const { ignoreUnavailable = false, allowNoIndices = true } = options;
+  const { ignoreUnavailable = false, allowNoIndices = true, expandWildcards = true } = options;
   const found = new Set<string>();
   const text = expression === undefined || expression === "" || expression === "_all" ? "*" : expression;
   let wild = false;
@@ -66,11 +69,12 @@ export function expandExpression(
     const name = exclude ? part.slice(1) : part;
     if (name.includes("*") || name === "_all") {
       wild = true;
-      const matches = matching(name === "_all" ? "*" : name, known, aliases);
+      const matches = expandWildcards ? matching(name === "_all" ? "*" : name, known, aliases) : [];
       if (matches.length === 0 && !allowNoIndices) throw indexNotFound(name);
       for (const match of matches) exclude ? found.delete(match) : found.add(match);
       continue;
     }
+    if (name.startsWith("_")) throw startsWithUnderscore(name);
     const names = known.includes(name) ? [name] : aliases.get(name);
     if (!names) {
       if (exclude || ignoreUnavailable) continue;
@@ -114,6 +118,14 @@ function matching(
   const found = known.filter((name) => wildcardMatches(pattern, name));
   for (const [alias, names] of aliases) if (wildcardMatches(pattern, alias)) found.push(...names);
   return found;
+}
+
+function startsWithUnderscore(name: string): RequestError {
+  return new RequestError(`Invalid index name [${name}], must not start with '_'.`, {
+    status: 400,
+    type: "invalid_index_name_exception",
+    details: { index_uuid: "_na_", index: name },
+  });
 }
 
 export function indexNotFound(name: string): RequestError {

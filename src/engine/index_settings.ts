@@ -74,13 +74,16 @@ export function parseIndexSettings(json: unknown): IndexSettings {
 export function shardCount(settings: IndexSettings): number {
   const value = settings["number_of_shards"] ?? 1;
   const count = Number(value);
-  if (!Number.isInteger(count) || count < 1 || count > MAX_SHARDS) {
-    throw bad(
-      `Failed to parse value [${
-        String(value)
-      }] for setting [index.number_of_shards] must be >= 1 and <= ${MAX_SHARDS}`,
-    );
+  const reason = `Failed to parse value [${String(value)}] for setting [index.number_of_shards]`;
+  if (!Number.isInteger(count)) {
+    throw new RequestError(reason, {
+      status: 400,
+      type: "illegal_argument_exception",
+      causedBy: { type: "number_format_exception", reason: `For input string: "${String(value)}"` },
+    });
   }
+  if (count < 1) throw bad(`${reason} must be >= 1`);
+  if (count > MAX_SHARDS) throw bad(`${reason} must be <= ${MAX_SHARDS}`);
   return count;
 }
 

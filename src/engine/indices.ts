@@ -9,6 +9,7 @@ import type { Logger } from "../base/log.ts";
 import { Turn } from "../base/turn.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { Mapping, type MappingJson } from "../schema/mapping.ts";
+import { OpenRefusedError } from "../wal/refused.ts";
 import type { Catalog, CatalogIndex } from "./catalog.ts";
 import { checkIndexName, indexNotFound } from "./index_names.ts";
 import { type IndexSettings, parseIndexSettings, shardCount } from "./index_settings.ts";
@@ -125,7 +126,7 @@ export class Indices {
     try {
       await this.#openOne(entry);
     } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
+      if (!isRefusal(error)) throw error;
       await threads.all("writers", "closeIndex", { incarnation, deleted: false });
       snapshots.forget(incarnation, shards);
       catalog.leaveOut(name);
@@ -213,8 +214,8 @@ export class Indices {
    *
    * @param folder Its name in the data directory.
    * @param name Of the new index; may be the folder's.
-   * @throws {RequestError} 400: the name is taken, the folder is a live index's or not whole. 404: no such folder.
-   * @throws {OpenRefusedError | CorruptionError} It is damaged. Nothing on disk has changed.
+   * @throws {RequestError} 400: the name is taken, the folder is a live index's, not whole or damaged. 404: no such
+   * folder. Nothing of it has changed.
    */
   async attach(folder: string, name: string): Promise<AttachReport> {
     checkIndexName(folder);
@@ -239,17 +240,14 @@ export class Indices {
     const { incarnation, shards } = entry;
     const spec = this.#spec(entry, { mapping: {}, settings: {} });
     const from = { ...source, directory: `${dataDir}/${folder}` };
-    let changed = false;
     try {
       await this.#eachWriter(entry, (list, writer) => {
         const call: AttachCall = { spec, source: from, shards: list };
         return threads.writers[writer]!.call("attachOpen", call);
       });
-      changed = true;
       const reports = (await this.#eachWriter(
         entry,
-        (_, writer) =>
-          threads.writers[writer]!.call<OpenedShardReport[]>("attachMake", { incarnation }),
+        (_, writer) => threads.writers[writer]!.call<OpenedShardReport[]>("attachMake", { incarnation }),
       )).flat();
       catalog.attach(entry, source);
       const state = await this.#opened(entry, reports);
@@ -261,8 +259,8 @@ export class Indices {
       await threads.all("writers", "attachDrop", { incarnation });
       await threads.all("writers", "closeIndex", { incarnation, deleted: false });
       snapshots.forget(incarnation, shards);
-      if (changed) this.#discard(entry);
-      throw error;
+      this.#discard(entry);
+      throw isRefusal(error) ? cannotAttach(folder, error) : error;
     }
   }
 
@@ -272,7 +270,10 @@ export class Indices {
       this.#options.catalog.discard(entry);
     } catch (error) {
       // Whoever asked hears why the attach failed; what is left takes room, and is believed by nobody.
-      this.#options.log.warn("files of a failed attach are left", { index: entry.name, failure: String(error) });
+      this.#options.log.warn("files of a failed attach are left", {
+        index: entry.name,
+        failure: String(error),
+      });
     }
   }
 
@@ -355,8 +356,25 @@ export class Indices {
       const writer = threads.writerOf(incarnation, shard);
       byWriter.set(writer, [...(byWriter.get(writer) ?? []), shard]);
     }
-    return await Promise.all([...byWriter].map(([writer, list]) => call(list, writer)));
+    const answers = await Promise.allSettled([...byWriter].map(([writer, list]) => call(list, writer)));
+    // When one fails the others are through too, so that whoever cleans up does not race with them.
+    return answers.map((answer) => {
+      if (answer.status === "rejected") throw answer.reason;
+      return answer.value;
+    });
   }
+}
+
+function isRefusal(error: unknown): error is Error {
+  return error instanceof CorruptionError || error instanceof OpenRefusedError;
+}
+
+function cannotAttach(folder: string, { message }: Error): RequestError {
+  return new RequestError(`the folder [${folder}] cannot be attached, and was left as it is: ${message}`, {
+    status: 400,
+    type: "index_damaged_exception",
+    details: { index: folder },
+  });
 }
 
 function checkAliases(
@@ -366,7 +384,8 @@ function checkAliases(
 ): Record<string, Readonly<Record<string, unknown>>> {
   const checked: Record<string, Readonly<Record<string, unknown>>> = {};
   for (const [alias, options] of Object.entries(aliases)) {
-    checkIndexName(alias);
+    // Unlike an index, an alias is no folder: capital letters do no harm.
+    checkIndexName(alias.toLowerCase());
     if (alias === name || known.has(alias)) {
       throw new RequestError(
         `Invalid alias name [${alias}]: an index or data stream exists with the same name as the alias`,

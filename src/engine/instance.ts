@@ -42,6 +42,21 @@ function lockHolder(fs: FileSystem, path: string): number | undefined {
   return undefined;
 }
 
+/** Whether any process holds the data directory, as far as the kernel tells; takes and makes nothing. */
+export function isHeld(fs: FileSystem, dataDir: string): boolean {
+  const path = `${dataDir}/${LOCK_FILE}`;
+  try {
+    const inode = String(fs.stat(path).inode);
+    return utf8Text(fs.readFile("/proc/locks")).split("\n").some((line) => {
+      const fields = line.trim().split(/\s+/);
+      return fields[1] === "FLOCK" && fields[5]?.split(":").at(-1) === inode;
+    });
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return false;
+  }
+}
+
 /** What `instance.json` should say here and now, under the given id. */
 export function currentInstance(
   fs: FileSystem,

@@ -33,6 +33,19 @@ export interface NodeSettings {
   readonly searchIdleMs: number;
   /** Bytes of unflushed documents that all shards of one writer may hold together. */
   readonly writeMemoryBytes: number;
+  /** Free space that documents, and merges, leave on the data directory's disk; 0: none. */
+  readonly diskReserveBytes: number;
+  readonly merge: MergeSettings;
+}
+
+/** `[merge]`. */
+export interface MergeSettings {
+  readonly strategy: "size_tiered" | "log_structured";
+  readonly minSegments: number;
+  readonly maxSegmentBytes: number;
+  /** All mergers together; 0: no limit. */
+  readonly ioBytesPerSec: number;
+  readonly maxConcurrent: number;
 }
 
 /** An index as a writer opens or makes it. */
@@ -99,6 +112,8 @@ export interface WriteReply {
   readonly seqNo: number;
   readonly version: number;
   readonly source: Uint8Array | undefined;
+  /** `_source` of an update's body: what of `source` shall be shown. */
+  readonly shown: unknown;
 }
 
 export interface GetCall {
@@ -238,8 +253,57 @@ export interface ShardStats {
   readonly indexedTotal: number;
   readonly deletedTotal: number;
   readonly flushesTotal: number;
+  readonly merges: MergeStats;
   readonly failure: string | undefined;
   readonly maxSeqNo: number;
+}
+
+/** What is being merged in a shard, and what should be. */
+export interface MergeStats {
+  readonly running: readonly RunningMerge[];
+  /** Bytes that all merges which are due, or under way, have still to read and write. */
+  readonly debtBytes: number;
+  /** Why none is started that is due; undefined: nothing holds them up. */
+  readonly waiting: string | undefined;
+  /** Why the last one failed; undefined: it did not. */
+  readonly failure: string | undefined;
+  /** Files that merges, or a scrub, found damaged. */
+  readonly damaged: readonly string[];
+  /** Since start. */
+  readonly total: number;
+  readonly failedTotal: number;
+  readonly docsTotal: number;
+  readonly bytesReadTotal: number;
+  readonly bytesWrittenTotal: number;
+  readonly throttledMsTotal: number;
+}
+
+export interface RunningMerge {
+  readonly inputs: readonly string[];
+  readonly why: string;
+  /** False: it waits for a thread. */
+  readonly started: boolean;
+  /** To be read and written in all, about; and so far. */
+  readonly bytesTotal: number;
+  readonly bytesDone: number;
+  readonly seconds: number;
+}
+
+/** `_forcemerge`. */
+export interface ForceMergeCall {
+  readonly incarnations: readonly string[];
+  /** Undefined: what is due anyway. */
+  readonly maxSegments: number | undefined;
+  /** Rewrite segments with deleted documents only. */
+  readonly expungeOnly: boolean;
+}
+
+export interface ForceMergeReport {
+  readonly index: string;
+  readonly shard: number;
+  readonly segmentsBefore: number;
+  readonly segmentsAfter: number;
+  readonly failure: string | undefined;
 }
 
 export interface SegmentStats {
@@ -264,5 +328,6 @@ export interface SegmentStats {
 export interface WriterTimings {
   readonly walWriteSeconds: readonly number[];
   readonly flushSeconds: readonly number[];
+  readonly mergeSeconds: readonly number[];
   readonly bytesWritten: number;
 }

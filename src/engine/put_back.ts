@@ -41,7 +41,9 @@ export function inspectPutBack(fs: FileSystem, dataDir: string, name: string): C
   throw new RequestError(
     candidates.length === 0
       ? `the folder [${name}] holds no manifest that can be read, of an index that is not deleted`
-      : `the folder [${name}] lacks shards: manifest ${candidates[0]!.number} is one of ${candidates[0]!.shards}`,
+      : `the folder [${name}] lacks shards: manifest ${candidates[0]!.number} is one of ${
+        candidates[0]!.shards
+      }`,
     { status: 400, type: "illegal_argument_exception", details: { index: name } },
   );
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { CorruptionError, IoError, RequestError } from "../base/errors.ts";
+import { CorruptionError, type ErrorCause, IoError, RequestError } from "../base/errors.ts";
 import { OpenRefusedError, type RefusalCode } from "../wal/refused.ts";
 
 /** A `Worker`, a `MessagePort`, or a worker's own global scope. */
@@ -37,7 +37,7 @@ interface Failure {
     readonly type: string;
     readonly details: Readonly<Record<string, unknown>>;
     readonly headers: Readonly<Record<string, string>>;
-    readonly causedBy: { readonly type: string; readonly reason: string } | undefined;
+    readonly causedBy: ErrorCause | undefined;
   };
   readonly corruption?: { readonly file: string; readonly offset: number };
   readonly refused?: { readonly code: RefusalCode; readonly files: readonly string[] };

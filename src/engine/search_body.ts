@@ -7,6 +7,7 @@ import { RequestError } from "../base/errors.ts";
 import { utf8TextStrict } from "../base/bytes.ts";
 import { checkJsonDepth } from "../base/json_depth.ts";
 import type { SearchContext, SearchTarget } from "../query/target.ts";
+import { jsonFault } from "./json_fault.ts";
 import type { NodeSettings, SearchCall } from "./messages.ts";
 import type { SearchEnvironment } from "./searcher_node.ts";
 import { parseExact } from "./update_document.ts";
@@ -27,10 +28,13 @@ export function searchBody(bytes: Uint8Array, { maxJsonDepth }: NodeSettings): u
     const text = utf8TextStrict(bytes);
     return LONG_NUMBER.test(text) ? withLongsAsText(parseExact(text)) : JSON.parse(text);
   } catch (error) {
-    throw new RequestError(`Failed to parse the search body: ${(error as Error).message}`, {
-      status: 400,
-      type: "parsing_exception",
-    });
+    throw new RequestError(
+      `Failed to parse the search body: ${jsonFault(bytes) ?? (error as Error).message}`,
+      {
+        status: 400,
+        type: "parsing_exception",
+      },
+    );
   }
 }
 

@@ -9,11 +9,13 @@ import { type Handler, type Port, Rpc } from "./rpc.ts";
 
 /** First message to a thread; the port speaks `Rpc` from then on. */
 export interface ThreadStart {
-  readonly kind: "writer" | "searcher";
+  readonly kind: "writer" | "searcher" | "merger";
   readonly number: number;
   readonly settings: NodeSettings;
   /** The node's LSN counter. */
   readonly lsn: BigInt64Array;
+  /** What all mergers together may read and write, see `os/token_bucket.ts`. */
+  readonly mergeBucket: BigInt64Array;
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
 }
 
@@ -32,10 +34,13 @@ export interface RemoteLogLine {
   readonly fields: Record<string, unknown> | undefined;
 }
 
+type Connect = (kind: ThreadStart["kind"], number: number, onDeath: (error: Error) => void) => Rpc;
+
 export class Threads {
   readonly writers: readonly Rpc[];
   readonly searchers: readonly Rpc[];
-  readonly #all: readonly Thread[];
+  readonly #all: Thread[];
+  readonly #connect: Connect;
 
   constructor(options: {
     readonly factory: ThreadFactory;
@@ -47,10 +52,10 @@ export class Threads {
     readonly onDeath: (error: Error) => void;
   }) {
     const all: Thread[] = [];
-    const connect = (kind: "writer" | "searcher", number: number): Rpc => {
+    const connect: Connect = (kind, number, onDeath) => {
       const thread = options.factory({ ...options.start, kind, number }, (error) => {
         rpc.failAll(error);
-        options.onDeath(error);
+        onDeath(error);
       });
       all.push(thread);
       const rpc: Rpc = new Rpc(thread.port, {
@@ -59,9 +64,16 @@ export class Threads {
       });
       return rpc;
     };
-    this.writers = Array.from({ length: options.writers }, (_, i) => connect("writer", i));
-    this.searchers = Array.from({ length: options.searchers }, (_, i) => connect("searcher", i));
+    const { onDeath } = options;
+    this.writers = Array.from({ length: options.writers }, (_, i) => connect("writer", i, onDeath));
+    this.searchers = Array.from({ length: options.searchers }, (_, i) => connect("searcher", i, onDeath));
     this.#all = all;
+    this.#connect = connect;
+  }
+
+  /** One more merger; its death is not the server's, since it owns nothing. */
+  addMerger(number: number, onDeath: (error: Error) => void): Rpc {
+    return this.#connect("merger", number, onDeath);
   }
 
   /** Number of the writer that has a shard: spread by incarnation, fixed while the server runs. */

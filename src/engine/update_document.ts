@@ -6,6 +6,7 @@
 import { RequestError } from "../base/errors.ts";
 import { utf8, utf8Text, utf8TextStrict } from "../base/bytes.ts";
 import { checkJsonDepth } from "../base/json_depth.ts";
+import { jsonFault } from "./json_fault.ts";
 
 type JsonObject = { [key: string]: unknown };
 
@@ -61,12 +62,24 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !json.isRawJSON(value);
 }
 
+/** Elasticsearch's name for the token that a value begins with. */
+function tokenOf(value: unknown): string {
+  if (Array.isArray(value)) return "START_ARRAY";
+  if (value === null) return "VALUE_NULL";
+  if (typeof value === "object" && !json.isRawJSON(value)) return "START_OBJECT";
+  return typeof value === "string" || typeof value === "boolean"
+    ? `VALUE_${(typeof value).toUpperCase()}`
+    : "VALUE_NUMBER";
+}
+
 /** Body of an update request. */
 export interface UpdateBody {
   readonly doc: unknown;
   readonly upsert: unknown;
   readonly docAsUpsert: boolean;
   readonly detectNoop: boolean;
+  /** `_source`: what the answer shall show of the document; undefined: nothing. */
+  readonly source: unknown;
 }
 
 const UPDATE_KEYS = [
@@ -86,17 +99,22 @@ export function parseUpdateBody(bytes: Uint8Array, { maxDepth }: { readonly maxD
   try {
     body = parseExact(utf8TextStrict(bytes));
   } catch (error) {
-    throw new RequestError(`Failed to parse update request: ${(error as Error).message}`, {
-      status: 400,
-      type: "x_content_parse_exception",
-    });
+    throw new RequestError(
+      `Failed to parse update request: ${jsonFault(bytes) ?? (error as Error).message}`,
+      {
+        status: 400,
+        type: "x_content_parse_exception",
+      },
+    );
   }
   const invalid = (reason: string) =>
     new RequestError(`Validation Failed: 1: ${reason};`, {
       status: 400,
       type: "action_request_validation_exception",
     });
-  if (!isObject(body)) throw invalid("script or doc is missing");
+  const malformed = (reason: string) =>
+    new RequestError(`[UpdateRequest] ${reason}`, { status: 400, type: "x_content_parse_exception" });
+  if (!isObject(body)) throw malformed(`Expected START_OBJECT but was: ${tokenOf(body)}`);
   if ("script" in body || "scripted_upsert" in body) {
     throw new RequestError("scripts are not supported; send the new fields as [doc]", {
       status: 501,
@@ -105,10 +123,7 @@ export function parseUpdateBody(bytes: Uint8Array, { maxDepth }: { readonly maxD
   }
   for (const key of Object.keys(body)) {
     if (!UPDATE_KEYS.includes(key)) {
-      throw new RequestError(`[UpdateRequest] unknown field [${key}]`, {
-        status: 400,
-        type: "x_content_parse_exception",
-      });
+      throw malformed(`unknown field [${key}]`);
     }
   }
   const docAsUpsert = body["doc_as_upsert"] === true;
@@ -117,11 +132,16 @@ export function parseUpdateBody(bytes: Uint8Array, { maxDepth }: { readonly maxD
       docAsUpsert ? "doc must be specified if doc_as_upsert is enabled" : "script or doc is missing",
     );
   }
-  if (!isObject(body["doc"])) throw invalid("doc must be an object");
+  for (const key of ["doc", "upsert"]) {
+    const value = body[key];
+    if (value === undefined || isObject(value)) continue;
+    throw malformed(`${key} doesn't support values of type: ${tokenOf(value)}`);
+  }
   return {
     doc: body["doc"],
     upsert: body["upsert"],
     docAsUpsert,
     detectNoop: body["detect_noop"] !== false,
+    source: body["_source"],
   };
 }

@@ -6,9 +6,10 @@
  *
  * @module
  */
-import { RequestError } from "../base/errors.ts";
+import { illegalArgument, RequestError } from "../base/errors.ts";
 import { BulkFramer } from "../ingest/bulk.ts";
-import type { BulkAction } from "../ingest/bulk_action.ts";
+import type { AutoIds } from "../ingest/auto_id.ts";
+import type { BulkAction, BulkActionKind } from "../ingest/bulk_action.ts";
 import { WriteOperation, WriteOutcome } from "../shard/operation.ts";
 import type { WriteBatch } from "../shard/write.ts";
 import type { BulkItem, BulkRenderer } from "./bulk_renderer.ts";
@@ -33,13 +34,28 @@ export async function applyBulk(node: WriterNode, call: BulkCall): Promise<Moved
   return run.reply();
 }
 
+/** What a name in the body stands for. */
+interface Target {
+  readonly index: WriteIndex;
+  /** By shard, once its batch has begun: until that is committed nobody closes the shard. */
+  readonly places: (Place | undefined)[];
+}
+
+interface Place {
+  readonly open: OpenShard;
+  readonly batch: WriteBatch;
+  readonly items: Readonly<Record<BulkActionKind, BulkItem>>;
+}
+
 class BulkRun {
   readonly #node: WriterNode;
   readonly #call: BulkCall;
   readonly #renderer: BulkRenderer;
+  readonly #ids: AutoIds;
   readonly #op = new WriteOperation();
   readonly #outcome = new WriteOutcome();
-  readonly #targets = new Map<string, WriteIndex | RequestError>();
+  /** By `#key`. */
+  readonly #targets = new Map<string, Target | RequestError>();
   readonly #ends: number[] = [];
   readonly #positions: number[] = [];
   #itemCount = 0;
@@ -48,19 +64,24 @@ class BulkRun {
   constructor(node: WriterNode, call: BulkCall) {
     this.#node = node;
     this.#call = call;
+    this.#ids = autoIds(node);
     this.#renderer = node.options.renderers[call.renderer]!(call.options);
   }
 
   async apply(): Promise<ShardBatches> {
     const { options } = this.#node;
     const { body } = this.#call;
-    autoIds(this.#node).refresh();
+    this.#ids.refresh();
     const framer = new BulkFramer(body);
     const batches = new ShardBatches(this.#node);
     try {
       let sliceStart = options.clock.monotonicMs();
+      const { maxIdBytes } = this.#node.settings;
       for (let position = 0; framer.next(); position++) {
-        await this.#one(framer, position, batches);
+        const problem = invalid(framer.action, maxIdBytes);
+        if (problem) throw problem;
+        const waits = this.#one(framer, position, batches);
+        if (waits) await waits;
         if ((position & 63) === 63 && options.clock.monotonicMs() - sliceStart > SLICE_MS) {
           await options.pause();
           sliceStart = options.clock.monotonicMs();
@@ -93,43 +114,79 @@ class BulkRun {
     return new Moved(reply, [items.buffer as ArrayBuffer]);
   }
 
-  async #one(framer: BulkFramer, position: number, batches: ShardBatches): Promise<void> {
-    const name = framer.action.index ?? this.#call.defaultIndex;
+  /** Applies one operation; the promise of that, when it has to wait for somebody. */
+  #one(framer: BulkFramer, position: number, batches: ShardBatches): Promise<void> | undefined {
+    const { action } = framer;
+    const name = action.index ?? this.#call.defaultIndex;
     if (name === undefined) throw validation("index is missing");
-    const known = this.#targets.get(name);
-    const target = known ?? await this.#resolve(name);
+    const key = this.#key(action, name);
+    const target = this.#targets.get(key);
+    if (target === undefined) {
+      return this.#resolve(key, name, action).then(() => this.#one(framer, position, batches));
+    }
     if (target instanceof RequestError) {
       // What no writer can place is answered by the first.
       if (this.#call.writer === 0) this.#refuse(framer, name, position, target);
-      return;
+      return undefined;
     }
-    const shard = this.#place(framer, target, position);
-    if (shard < 0) return;
+    const shard = this.#place(framer, target.index, position);
+    if (shard < 0) return undefined;
+    const place = target.places[shard];
+    if (place) return this.#apply(framer, position, place);
+    return this.#begin(framer, position, { target, shard, batches });
+  }
+
+  /** Where `#targets` has what the name means: under the name, unless the operation asks something else of it. */
+  #key(action: BulkAction, name: string): string {
+    const { requireAlias } = this.#call;
+    if (action.requireAlias === undefined || action.requireAlias === requireAlias) {
+      if (makesIndex(action) || this.#targets.has(name)) return name;
+    }
+    // No name of an index has a space in it.
+    return `${name} ${action.requireAlias ?? requireAlias} ${makesIndex(action)}`;
+  }
+
+  async #resolve(key: string, name: string, action: BulkAction): Promise<void> {
+    try {
+      const { bulk } = this.#call;
+      const requireAlias = action.requireAlias ?? this.#call.requireAlias;
+      const create = makesIndex(action);
+      const index = await this.#node.options.main.writeIndex({ name, bulk, requireAlias, create });
+      this.#targets.set(key, { index, places: [] });
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#targets.set(key, error);
+    }
+  }
+
+  /** Takes the shard for the rest of the request, then applies its first operation. */
+  async #begin(
+    framer: BulkFramer,
+    position: number,
+    { target, shard, batches }: { target: Target; shard: number; batches: ShardBatches },
+  ): Promise<void> {
+    const { index, uuid: indexUuid, incarnation } = target.index;
     let open: OpenShard;
     let batch: WriteBatch;
     try {
-      open = this.#node.shard(target.incarnation, shard);
+      open = this.#node.shard(incarnation, shard);
       batch = batches.of(open) ?? await batches.begin(open);
     } catch (error) {
       // The index was deleted since its name was looked up: that concerns its own operations only.
       if (!(error instanceof RequestError) || error.status !== 404) throw error;
-      this.#refuse(framer, target.index, position, indexNotFound(target.index));
+      this.#refuse(framer, index, position, indexNotFound(index));
       return;
     }
-    await this.#apply(framer, position, { open, batch, target });
-  }
-
-  async #resolve(name: string): Promise<WriteIndex | RequestError> {
-    let target: WriteIndex | RequestError;
-    try {
-      const { requireAlias, bulk } = this.#call;
-      target = await this.#node.options.main.writeIndex({ name, requireAlias, bulk });
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      target = error;
-    }
-    this.#targets.set(name, target);
-    return target;
+    const item = (action: BulkActionKind): BulkItem => ({ action, index, indexUuid, shard });
+    const items = {
+      index: item("index"),
+      create: item("create"),
+      update: item("update"),
+      delete: item("delete"),
+    };
+    const place: Place = { open, batch, items };
+    target.places[shard] = place;
+    await this.#apply(framer, position, place);
   }
 
   /** Shard of the operation, and its id in `op`; -1 when another writer takes it. */
@@ -151,31 +208,25 @@ class BulkRun {
     if (writers > 1 && writerOf(incarnation, shard, writers) !== writer) return -1;
     if (!hasId) {
       op.autoId = true;
-      op.id = drawId(this.#node, shard, shards);
+      op.id = drawId(this.#ids, shard, shards);
       op.idStart = 0;
       op.idEnd = op.id.length;
     }
     return shard;
   }
 
-  async #apply(
-    framer: BulkFramer,
-    position: number,
-    { open, batch, target }: { open: OpenShard; batch: WriteBatch; target: WriteIndex },
-  ): Promise<void> {
+  #apply(framer: BulkFramer, position: number, place: Place): Promise<void> | undefined {
     const op = this.#op;
     const outcome = this.#outcome;
+    const { batch, items } = place;
     const { kind: action } = framer.action;
-    const item: BulkItem = {
-      action,
-      index: target.index,
-      indexUuid: target.uuid,
-      shard: open.state.names.shard,
-    };
-    const refused = refusal(framer.action, this.#node.settings.maxIdBytes);
+    const item = items[action];
+    const { space } = this.#node;
+    const refused = refusal(framer.action) ??
+      (space.low && action !== "delete" ? space.refusal() : undefined);
     if (refused) {
-      this.#refuse(framer, target.index, position, refused);
-      return;
+      this.#refuse(framer, item.index, position, refused);
+      return undefined;
     }
     op.source = this.#call.body;
     op.start = framer.sourceStart;
@@ -185,29 +236,43 @@ class BulkRun {
     op.ifPrimaryTerm = framer.action.ifPrimaryTerm;
     op.version = framer.action.version ?? -1;
     op.versionType = framer.action.versionType;
-    let noop = false;
-    if (action === "index" || action === "create") {
-      batch.index(op, outcome);
-      if (outcome.kind === "mapping") {
-        noop = await applyOne(this.#node, open, { batch, op, outcome, update: undefined, action });
-      }
-    } else if (action === "delete") {
-      batch.delete(op, outcome);
-    } else {
+    if (action === "update") {
       let update: UpdateBody;
       try {
-        update = parseUpdateBody(op.source.subarray(op.start, op.end), {
-          maxDepth: this.#node.settings.maxJsonDepth,
-        });
+        const { maxJsonDepth: maxDepth } = this.#node.settings;
+        update = parseUpdateBody(op.source.subarray(op.start, op.end), { maxDepth });
       } catch (error) {
         if (!(error instanceof RequestError)) throw error;
-        this.#refuse(framer, target.index, position, error);
-        return;
+        this.#refuse(framer, item.index, position, error);
+        return undefined;
       }
-      noop = await applyOne(this.#node, open, { batch, op, outcome, update, action });
+      const source = framer.action.source ?? update.source;
+      return this.#applySlowly(position, place, { ...item, source }, update);
     }
+    if (action === "delete") batch.delete(op, outcome);
+    else {
+      batch.index(op, outcome);
+      if (outcome.kind === "mapping") return this.#applySlowly(position, place, item, undefined);
+    }
+    this.#render(position, item, false);
+    return undefined;
+  }
+
+  /** An operation that may need main's word about the mapping. */
+  async #applySlowly(
+    position: number,
+    { open, batch }: Place,
+    item: BulkItem,
+    update: UpdateBody | undefined,
+  ): Promise<void> {
+    const { action } = item;
+    const one = { batch, op: this.#op, outcome: this.#outcome, update, action };
+    this.#render(position, item, await applyOne(this.#node, open, one));
+  }
+
+  #render(position: number, item: BulkItem, noop: boolean): void {
     this.#startItem(position);
-    this.#renderer.item(item, op, outcome, noop);
+    this.#renderer.item(item, this.#op, this.#outcome, noop);
     this.#endItem();
   }
 
@@ -218,6 +283,7 @@ class BulkRun {
       status: error.status,
       type: error.type,
       reason: error.message,
+      details: error.details,
       ...(error.causedBy ? { causedBy: error.causedBy } : {}),
     });
     this.#endItem();
@@ -234,30 +300,55 @@ class BulkRun {
   }
 }
 
-/** Why an operation cannot be applied, whatever its shard holds. */
-function refusal(action: BulkAction, maxIdBytes: number): RequestError | undefined {
-  const { kind, idStart, idEnd, pipeline, ifSeqNo, version, versionType } = action;
-  const size = idEnd - idStart;
-  if (idStart >= 0 && (size === 0 || size > maxIdBytes)) {
-    return size === 0
-      ? validation("if _id is specified it must not be empty")
-      : validation(`id is too long, must be no longer than ${maxIdBytes} bytes but was: ${size}`);
+/** A delete makes no index, unless its version has to be remembered. */
+function makesIndex({ kind, versionType }: BulkAction): boolean {
+  return kind !== "delete" || versionType !== "internal";
+}
+
+/** What refuses the whole request before any of it counts, as Elasticsearch does. */
+function invalid(action: BulkAction, maxIdBytes: number): RequestError | undefined {
+  const { kind, idStart, idEnd, ifSeqNo, ifPrimaryTerm, version, versionType } = action;
+  if (idStart < 0) {
+    if (kind === "update" || kind === "delete") return validation("id is missing");
+  } else if (idEnd - idStart > maxIdBytes) {
+    const size = idEnd - idStart;
+    return validation(
+      `id [${action.id}] is too long, must be no longer than ${maxIdBytes} bytes but was: ${size}`,
+    );
   }
-  if (idStart < 0 && (kind === "update" || kind === "delete")) return validation("id is missing");
-  if (pipeline !== undefined && pipeline !== "_none") {
-    return new RequestError(`pipeline with id [${pipeline}] does not exist`, {
-      status: 400,
-      type: "illegal_argument_exception",
-    });
-  }
-  if (kind === "create" && (ifSeqNo >= 0 || versionType !== "internal")) {
+  if (kind === "create" && versionType !== "internal") {
     return validation("create operations only support internal versioning. use index instead");
+  }
+  if (kind === "create" && ifSeqNo >= 0) {
+    return validation("create operations do not support compare and set. use index instead");
   }
   if (version !== undefined && versionType === "internal") {
     return validation(
       "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and " +
         "`if_primary_term` instead",
     );
+  }
+  if (versionType !== "internal" && version === undefined) {
+    return validation(`illegal version value [-3] for version type [${versionType.toUpperCase()}]`);
+  }
+  if (ifSeqNo >= 0 && versionType !== "internal") {
+    return validation("compare and write operations can not use versioning");
+  }
+  if ((ifSeqNo >= 0) !== (ifPrimaryTerm > 0)) {
+    return validation(
+      ifSeqNo >= 0
+        ? "ifSeqNo is set, but primary term is [0]"
+        : `ifSeqNo is unassigned, but primary term is [${ifPrimaryTerm}]`,
+    );
+  }
+  return undefined;
+}
+
+/** Why an operation cannot be applied, whatever its shard holds. */
+function refusal({ idStart, idEnd, pipeline }: BulkAction): RequestError | undefined {
+  if (idStart >= 0 && idStart === idEnd) return illegalArgument("if _id is specified it must not be empty");
+  if (pipeline !== undefined && pipeline !== "_none") {
+    return illegalArgument(`pipeline with id [${pipeline}] does not exist`);
   }
   return undefined;
 }

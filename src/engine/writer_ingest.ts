@@ -14,7 +14,8 @@ import type { IngestCall, IngestError, IngestReply, NodeSettings } from "./messa
 import { ShardBatches } from "./shard_batches.ts";
 import { writerOf } from "./threads.ts";
 import { SLICE_MS } from "./writer_bulk.ts";
-import type { WriterNode } from "./writer_node.ts";
+import type { WriteBatch } from "../shard/write.ts";
+import type { OpenShard, WriterNode } from "./writer_node.ts";
 import { applyOne, autoIds, drawId } from "./writer_write.ts";
 
 /** Applies this writer's share of a piece and waits for its durability. */
@@ -35,6 +36,7 @@ async function applyLines(
   },
 ): Promise<ShardBatches> {
   const { options } = node;
+  node.space.checkDocuments();
   const { lines, incarnation, shards, writer, writers } = call;
   const batches = new ShardBatches(node);
   const op = new WriteOperation();
@@ -45,7 +47,10 @@ async function applyLines(
   };
   try {
     let sliceStart = options.clock.monotonicMs();
-    autoIds(node).refresh();
+    const ids = autoIds(node);
+    ids.refresh();
+    // By shard: its batch, until the end of which nobody closes it.
+    const begun: { readonly open: OpenShard; readonly batch: WriteBatch }[] = [];
     const cutter = new NdjsonCutter({ lineBytesMax: node.settings.maxLineBytes });
     cutter.push(lines);
     for (const line of numberedLines(cutter, call.firstLine)) {
@@ -72,13 +77,16 @@ async function applyLines(
       if (writers > 1 && writerOf(incarnation, shard, writers) !== writer) continue;
       if (call.idField === undefined) {
         op.autoId = true;
-        op.id = drawId(node, shard, shards);
+        op.id = drawId(ids, shard, shards);
         op.idStart = 0;
         op.idEnd = op.id.length;
       }
-      const open = node.shard(incarnation, shard);
-      let batch = batches.of(open);
-      if (!batch) batch = await batches.begin(open);
+      let place = begun[shard];
+      if (!place) {
+        const open = node.shard(incarnation, shard);
+        place = begun[shard] = { open, batch: await batches.begin(open) };
+      }
+      const { open, batch } = place;
       batch.index(op, outcome);
       if (outcome.kind === "mapping") {
         await applyOne(node, open, { batch, op, outcome, update: undefined, action: "index" });

@@ -15,15 +15,18 @@ import { flush, hasUnflushed } from "../shard/flush.ts";
 import { emptyShard, recoverShard } from "../shard/recover.ts";
 import { publishIfChanged, refresh } from "../shard/refresh.ts";
 import type { LiveSegment } from "../shard/live_segment.ts";
+import type { BuiltMerge, MergeJob } from "../shard/merge_job.ts";
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import type { ShardEnvironment, ShardLimits, ShardState } from "../shard/state.ts";
 import { createShard, type OpenedShard, openShard, type StoreEnvironment } from "../shard/store.ts";
 import { getDocument, logMapping, setMapping } from "../shard/write.ts";
+import type { Rules } from "../wal/rules.ts";
 import type { BulkRendererFactory } from "./bulk_renderer.ts";
 import { Durability } from "./durability.ts";
 import type {
   AttachCall,
   BulkCall,
+  ForceMergeCall,
   GetCall,
   GetReply,
   IndexSpec,
@@ -42,20 +45,32 @@ import { applyBulk } from "./writer_bulk.ts";
 import { applyIngest } from "./writer_ingest.ts";
 import { linkShards } from "./writer_snapshot.ts";
 import { shardStats } from "./writer_stats.ts";
+import { WriterMerges } from "./writer_merges.ts";
+import { WriterSpace } from "./writer_space.ts";
 import { applyWrite } from "./writer_write.ts";
 
 /** How often a writer looks for shards to flush, probe or release. */
 const UPKEEP_EVERY_MS = 1000;
+
+/** Which index an operation of a bulk goes to. Every writer hears the same answer within one bulk. */
+export interface BulkTargetRequest {
+  readonly bulk: number;
+  readonly name: string;
+  readonly requireAlias: boolean;
+  /** Whether it is made when it is not there. */
+  readonly create: boolean;
+}
 
 /** What a writer asks of main. */
 export interface MainCalls {
   /** Main merges the fields into the index's mapping and answers with all of it, in stored form. */
   mergeMapping(request: { readonly incarnation: string; readonly update: unknown }): Promise<unknown>;
   /** The index that a name writes to, made by rule if need be, open on every writer when this answers. */
-  writeIndex(
-    request: { readonly name: string; readonly requireAlias: boolean; readonly bulk: number },
-  ): Promise<WriteIndex>;
+  writeIndex(request: BulkTargetRequest): Promise<WriteIndex>;
   published(snapshot: ShardSnapshot): void;
+  /** As `MergeThreads`. */
+  merge(job: MergeJob): Promise<BuiltMerge>;
+  mergeDigest(end: { readonly job: string; readonly tail: Uint8Array | undefined }): Promise<string>;
   progress(progress: ReplayProgress): void;
   /** A shard stopped taking writes, or works again. */
   condition(
@@ -83,6 +98,8 @@ export interface WriterOptions {
   /** The node's LSN counter, shared by all writers. */
   readonly lsn: BigInt64Array;
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
+  /** For tests alone, which switch one off; default all. */
+  readonly rules?: Rules | undefined;
 }
 
 /** A shard and what the thread keeps beside it. */
@@ -97,9 +114,17 @@ export class WriterNode {
   /** Requests that write to several shards take turns, so that no two wait for each other. */
   readonly bulkTurn = new Turn();
   readonly durability: Durability;
-  readonly timings: { walWriteSeconds: number[]; flushSeconds: number[]; bytesWritten: number } = {
+  readonly merges: WriterMerges;
+  readonly space: WriterSpace;
+  readonly timings: {
+    walWriteSeconds: number[];
+    flushSeconds: number[];
+    mergeSeconds: number[];
+    bytesWritten: number;
+  } = {
     walWriteSeconds: [],
     flushSeconds: [],
+    mergeSeconds: [],
     bytesWritten: 0,
   };
   settings: NodeSettings;
@@ -113,6 +138,8 @@ export class WriterNode {
 
   constructor(readonly options: WriterOptions) {
     this.settings = options.settings;
+    this.merges = new WriterMerges(this);
+    this.space = new WriterSpace(this);
     this.durability = new Durability(
       () => this.settings,
       (store, error) => this.#syncFailed(store, error),
@@ -133,6 +160,7 @@ export class WriterNode {
       ingest: (call: IngestCall) => applyIngest(this, call),
       refresh: ({ incarnations }: { incarnations: readonly string[] }) => this.#refresh(incarnations),
       flush: (call: { incarnations: readonly string[] }) => this.#flush(call.incarnations),
+      forceMerge: (call: ForceMergeCall) => this.merges.force(call),
       linkShards: (call: SnapshotCall) => linkShards(this, call),
       attachOpen: (call: AttachCall) => this.#attachments.open(call),
       attachMake: ({ incarnation }: { incarnation: string }) => this.#attachments.make(incarnation),
@@ -277,7 +305,13 @@ export class WriterNode {
     return reports;
   }
 
-  async #flushShard({ state, spec }: OpenShard, requested: boolean) {
+  /** Puts what is in memory on disk; failures are logged, and reported. */
+  flushShard(open: OpenShard): Promise<{ readonly failure: string | undefined }> {
+    return this.#flushShard(open, false);
+  }
+
+  async #flushShard(open: OpenShard, requested: boolean) {
+    const { state, spec } = open;
     const { clock, log } = this.options;
     const started = clock.monotonicMs();
     try {
@@ -288,6 +322,7 @@ export class WriterNode {
         this.timings.bytesWritten += report.bytesWritten;
         log.debug("flushed", { index: spec.index, ms: Math.round(ms), bytes: report.bytesWritten });
       }
+      this.merges.consider(open);
       return { index: spec.index, shard: state.names.shard, ...report, failure: undefined };
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);
@@ -304,15 +339,16 @@ export class WriterNode {
   }
 
   #stats(): ShardStats[] {
-    return [...this.shards.values()].map(shardStats);
+    return [...this.shards.values()].map((open) => shardStats(open, this.merges.stats(open)));
   }
 
   #drainTimings(): WriterTimings {
-    const { walWriteSeconds, flushSeconds, bytesWritten } = this.timings;
+    const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten } = this.timings;
     this.timings.walWriteSeconds = [];
     this.timings.flushSeconds = [];
+    this.timings.mergeSeconds = [];
     this.timings.bytesWritten = 0;
-    return { walWriteSeconds, flushSeconds, bytesWritten };
+    return { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten };
   }
 
   /** Gives back memory that no snapshot uses any more: main has heard that from every searcher. */
@@ -329,7 +365,9 @@ export class WriterNode {
 
   /** Closes an index's shards; their memory stays until main says that nobody searches it any more. */
   async #closeIndex({ incarnation, deleted }: { incarnation: string; deleted: boolean }): Promise<void> {
-    for (const { state } of [...this.shardsOf(incarnation)]) {
+    for (const open of [...this.shardsOf(incarnation)]) {
+      const { state } = open;
+      await this.merges.stop(open);
       const close = () => {
         if (deleted) state.store.publishDeleted();
         this.shards.delete(`${incarnation}/${state.names.shard}`);
@@ -349,6 +387,7 @@ export class WriterNode {
     if (this.#upkeep !== undefined) clearInterval(this.#upkeep);
     this.durability.stop();
     let clean = true;
+    await Promise.all([...this.shards.values()].map((open) => this.merges.stop(open)));
     for (const open of [...this.shards.values()]) {
       if (open.state.store.poisoned) {
         clean = false;
@@ -367,12 +406,14 @@ export class WriterNode {
     if (this.#upkeepRuns) return;
     this.#upkeepRuns = true;
     try {
+      this.space.check();
       for (const open of [...this.shards.values()]) {
         const { state } = open;
         if (state.store.blocked) this.#probe(open);
         if (state.store.poisoned || state.store.blocked) continue;
         if (this.#flushDue(state)) await this.#flushShard(open, false);
         if (!state.store.poisoned) state.store.release(new Set());
+        this.merges.consider(open);
       }
     } catch (error) {
       this.options.log.error("upkeep failed", {
@@ -465,7 +506,7 @@ export class WriterNode {
   }
 
   #storeEnvironment(): StoreEnvironment {
-    const { fs, clock, random, log, lsn, boot } = this.options;
+    const { fs, clock, random, log, lsn, boot, rules } = this.options;
     const settings = () => this.settings;
     return {
       fs,
@@ -473,6 +514,7 @@ export class WriterNode {
       random,
       log,
       ...boot,
+      rules,
       nextLsn: () => Number(Atomics.add(lsn, 0, 1n)) + 1,
       raiseLsn: (atLeast) => raise(lsn, BigInt(atLeast)),
       get walMaxBytes() {

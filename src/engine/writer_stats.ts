@@ -4,10 +4,10 @@
  * @module
  */
 import type { LiveSegment } from "../shard/live_segment.ts";
-import type { SegmentStats, ShardStats } from "./messages.ts";
+import type { MergeStats, SegmentStats, ShardStats } from "./messages.ts";
 import type { OpenShard } from "./writer_node.ts";
 
-export function shardStats({ state, spec }: OpenShard): ShardStats {
+export function shardStats({ state, spec }: OpenShard, merges: MergeStats): ShardStats {
   const { store, segments, memtable } = state;
   const dead = segments.reduce((sum, { reader, liveCount }) => sum + reader.docCount - liveCount, 0);
   return {
@@ -28,6 +28,7 @@ export function shardStats({ state, spec }: OpenShard): ShardStats {
     indexedTotal: state.indexedTotal,
     deletedTotal: state.deletedTotal,
     flushesTotal: state.flushesTotal,
+    merges,
     failure: store.poisoned?.message ?? (store.blocked ? "disk full" : state.flushFailure?.message),
     maxSeqNo: state.nextSeqNo - 1,
   };

@@ -23,6 +23,7 @@ export async function applyWrite(node: WriterNode, call: WriteCall): Promise<Wri
   const open = node.shard(call.incarnation, call.shard);
   const { state } = open;
   checkWritable(node, state);
+  if (call.action !== "delete") node.space.checkDocuments();
   const op = new WriteOperation();
   const outcome = new WriteOutcome();
   fill(op, call, { node, shards: open.spec.shards });
@@ -43,7 +44,10 @@ export async function applyWrite(node: WriterNode, call: WriteCall): Promise<Wri
         result: noop ? "noop" as const : outcome.kind as WriteReply["result"],
         seqNo: outcome.seqNo,
         version: outcome.version,
-        source: call.wantSource ? op.source.slice(op.start, op.end) : undefined,
+        source: call.wantSource || update?.source !== undefined
+          ? op.source.slice(op.start, op.end)
+          : undefined,
+        shown: update?.source,
       };
     } catch (error) {
       batch.rollback();
@@ -94,7 +98,7 @@ function fill(
   { node, shards }: { node: WriterNode; shards: number },
 ): void {
   op.autoId = call.id === undefined;
-  op.id = call.id === undefined ? drawId(node, call.shard, shards).slice() : utf8(call.id);
+  op.id = call.id === undefined ? drawId(autoIds(node), call.shard, shards).slice() : utf8(call.id);
   op.idStart = 0;
   op.idEnd = op.id.length;
   op.source = call.body;
@@ -123,8 +127,7 @@ export function autoIds(node: WriterNode): AutoIds {
 }
 
 /** Draws an id that belongs to `shard`. A view that the next draw overwrites. */
-export function drawId(node: WriterNode, shard: number, shards: number): Uint8Array {
-  const ids = autoIds(node);
+export function drawId(ids: AutoIds, shard: number, shards: number): Uint8Array {
   do ids.next(); while (shardOfId(ids.bytes, 0, ids.bytes.length, shards) !== shard);
   return ids.bytes;
 }

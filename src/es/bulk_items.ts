@@ -5,6 +5,10 @@
  */
 import { ByteWriter, utf8 } from "../base/bytes.ts";
 import type { BulkAction, BulkFailure, BulkItem, BulkRenderer } from "../engine/bulk_renderer.ts";
+import { renderCause } from "../http/error_answer.ts";
+import { SourceFilter } from "../query/fetch/source_filter.ts";
+import type { SourceSpec } from "../query/request/request.ts";
+import { parseSource } from "../query/request/source.ts";
 import { PRIMARY_TERM, type WriteOperation, type WriteOutcome } from "../engine/operation.ts";
 
 const RESULT_STATUS: Readonly<Record<string, number>> = {
@@ -20,6 +24,7 @@ const BACKSLASH = 0x5c;
 
 class EsBulkRenderer implements BulkRenderer {
   readonly #out = new ByteWriter(64 * 1024);
+  readonly #options: Readonly<Record<string, string>>;
   /** `{"index":{"_index":"logs","_id":` by action and index. */
   readonly #heads = new Map<string, Uint8Array>();
   /** `,"result":"created",...,"_seq_no":` by result. */
@@ -27,6 +32,11 @@ class EsBulkRenderer implements BulkRenderer {
   #lastHeadKey = "";
   #lastHead: Uint8Array = new Uint8Array(0);
   errors = false;
+
+  /** @param options `forcedRefresh`: say so with every change; `source`: a `SourceSpec` for updates, in JSON. */
+  constructor(options: Readonly<Record<string, string>>) {
+    this.#options = options;
+  }
 
   get length(): number {
     return this.#out.length;
@@ -62,7 +72,9 @@ class EsBulkRenderer implements BulkRenderer {
     appendInteger(out, outcome.version);
     out.append(this.#middle(result));
     appendInteger(out, outcome.seqNo);
-    out.append(TAIL);
+    out.append(TERM);
+    if (item.action === "update") this.#get(item, op, outcome.seqNo);
+    out.append(STATUS);
     appendInteger(out, RESULT_STATUS[result]!);
     out.u8(0x7d);
     out.u8(0x7d);
@@ -70,12 +82,13 @@ class EsBulkRenderer implements BulkRenderer {
 
   failure(action: BulkAction, index: string, id: string | undefined, failure: BulkFailure): void {
     this.errors = true;
-    const { status, type, reason, causedBy, indexUuid, shard } = failure;
+    const { status, type, reason, causedBy, details, indexUuid, shard } = failure;
     const error = {
       type,
       reason,
-      ...(causedBy ? { caused_by: causedBy } : {}),
+      ...details,
       ...(indexUuid === undefined ? {} : { index_uuid: indexUuid, shard: String(shard), index }),
+      ...(causedBy ? { caused_by: renderCause(causedBy) } : {}),
     };
     this.#out.append(utf8(JSON.stringify({ [action]: { _index: index, _id: id ?? null, status, error } })));
   }
@@ -93,12 +106,26 @@ class EsBulkRenderer implements BulkRenderer {
     return head;
   }
 
+  /** `get` of an update whose source is asked for. */
+  #get({ source }: BulkItem, op: WriteOperation, seqNo: number): void {
+    const spec = shownSource(source, this.#options["source"]);
+    if (spec === undefined || spec.kind === "none") return;
+    const whole = op.source.subarray(op.start, op.end);
+    const out = this.#out;
+    out.append(
+      utf8(`,"get":{"_seq_no":${seqNo},"_primary_term":${PRIMARY_TERM},"found":true,"_source":`),
+    );
+    out.append(spec.kind === "all" ? whole : new SourceFilter(spec.includes, spec.excludes).apply(whole));
+    out.u8(0x7d);
+  }
+
   #middle(result: string): Uint8Array {
     let middle = this.#middles.get(result);
     if (!middle) {
-      const shards = result === "noop" ? 0 : 1;
+      const forced = this.#options["forcedRefresh"] !== undefined && result !== "noop";
       middle = utf8(
-        `,"result":"${result}","_shards":{"total":${shards},"successful":${shards},"failed":0},"_seq_no":`,
+        `,"result":"${result}"${forced ? `,"forced_refresh":true` : ""},` +
+          `"_shards":{"total":1,"successful":1,"failed":0},"_seq_no":`,
       );
       this.#middles.set(result, middle);
     }
@@ -106,12 +133,19 @@ class EsBulkRenderer implements BulkRenderer {
   }
 }
 
+/** What the answer shows of an updated document; undefined: nothing. */
+function shownSource(asked: unknown, fallback: string | undefined): SourceSpec | undefined {
+  if (asked !== undefined) return parseSource(asked);
+  return fallback === undefined ? undefined : JSON.parse(fallback) as SourceSpec;
+}
+
 const VERSION = utf8(`,"_version":`);
-const TAIL = utf8(`,"_primary_term":${PRIMARY_TERM},"status":`);
+const TERM = utf8(`,"_primary_term":${PRIMARY_TERM}`);
+const STATUS = utf8(`,"status":`);
 
 /** Makes the renderer of one bulk request. */
-export function esBulkRenderer(): BulkRenderer {
-  return new EsBulkRenderer();
+export function esBulkRenderer(options: Readonly<Record<string, string>>): BulkRenderer {
+  return new EsBulkRenderer(options);
 }
 
 /** Appends bytes as a JSON string; escapes what must be. */

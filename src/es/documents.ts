@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RequestError } from "../base/errors.ts";
+import { illegalArgument, RequestError } from "../base/errors.ts";
 import { type Json, RawJson } from "../base/json.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { Engine, RefreshPolicy } from "../engine/engine.ts";
@@ -14,8 +14,11 @@ import type { SourceSpec } from "../query/request/request.ts";
 import { parseSource, parseSourceParams } from "../query/request/source.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
+import type { IndexState } from "../engine/index_state.ts";
 import { objectBody } from "../http/json_body.ts";
-import { answer, flag, integer, refusePipeline } from "./answer.ts";
+import { parseMultiGet } from "./multi_get.ts";
+import { validation } from "./validation.ts";
+import { answer, bodyRequired, flag, integer, refusePipeline } from "./answer.ts";
 
 const MAX_ID_BYTES = 512;
 
@@ -32,11 +35,16 @@ export async function indexDocument(engine: Engine, context: RequestContext): Pr
     });
   }
   const conditions = writeConditions(context);
-  if (conditions.version >= 0 && opType === "create") {
-    throw validation("create operations only support internal versioning. use index instead");
+  if (opType === "create" || id === undefined) {
+    if (conditions.versionType !== "internal") {
+      throw validation("create operations only support internal versioning. use index instead");
+    }
+    if (conditions.ifSeqNo >= 0) {
+      throw validation("create operations do not support compare and set. use index instead");
+    }
   }
   const body = await context.readBody();
-  if (body.length === 0) throw validation("source is missing");
+  if (body.length === 0) throw bodyRequired();
   const index = await engine.writeIndex(name, { requireAlias: flag(context, "require_alias") });
   const call: Omit<WriteCall, "incarnation" | "shard"> = {
     action: opType,
@@ -71,9 +79,14 @@ export async function deleteDocument(engine: Engine, context: RequestContext): P
 export async function updateDocument(engine: Engine, context: RequestContext): Promise<Answer> {
   const { index: name, id } = context.params as { index: string; id: string };
   checkId(id);
+  if (context.query.has("version") || context.query.has("version_type")) throw internalVersioning();
   const conditions = writeConditions(context);
+  const retryOnConflict = integer(context, "retry_on_conflict") ?? 0;
+  if (retryOnConflict > 0 && conditions.ifSeqNo >= 0) {
+    throw validation("compare and write operations can not be retried");
+  }
   const body = await context.readBody();
-  if (body.length === 0) throw validation("script or doc is missing");
+  if (body.length === 0) throw bodyRequired();
   const source = sourceParameter(context);
   const index = await engine.writeIndex(name, { requireAlias: flag(context, "require_alias") });
   const reply = await engine.write(
@@ -83,7 +96,7 @@ export async function updateDocument(engine: Engine, context: RequestContext): P
       id,
       body,
       ...conditions,
-      retryOnConflict: integer(context, "retry_on_conflict") ?? 0,
+      retryOnConflict,
       wantSource: source !== undefined,
     },
     { refresh: refreshPolicy(context), routing: routing(context) },
@@ -98,6 +111,7 @@ export async function getDocument(engine: Engine, context: RequestContext): Prom
   if (flag(context, "refresh")) await engine.refresh([index]);
   const [found] = await engine.get(index, [id], routing(context));
   if (!found) return answer(context, { _index: index.name, _id: id, found: false }, 404);
+  checkVersion(index, id, { found: found.version, wanted: integer(context, "version", "long") });
   return answer(
     context,
     foundDocument(index.name, id, found, sourceParameter(context) ?? WHOLE),
@@ -123,14 +137,18 @@ export async function getSource(engine: Engine, context: RequestContext): Promis
 
 /** `_mget`, with or without an index in the path. */
 export async function multiGet(engine: Engine, context: RequestContext): Promise<Answer> {
+  if (!context.hasBody && !context.query.has("source")) {
+    throw bodyRequired("request body or source parameter is required");
+  }
   const body = await objectBody(context);
-  const defaultIndex = context.params["index"];
-  const wanted = parseMultiGet(body, defaultIndex, sourceParameter(context));
-  const docs = await Promise.all(wanted.map(async ({ index: name, id, source }): Promise<Json> => {
+  const wanted = parseMultiGet(body, context.params["index"], sourceParameter(context));
+  const docs = await Promise.all(wanted.map(async (one): Promise<Json> => {
+    const { index: name, id, source } = one;
     try {
       const index = engine.one(name);
-      const [found] = await engine.get(index, [id]);
+      const [found] = await engine.get(index, [id], one.routing);
       if (!found) return { _index: index.name, _id: id, found: false };
+      checkVersion(index, id, { found: found.version, wanted: one.version });
       return foundDocument(index.name, id, found, source);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
@@ -141,35 +159,21 @@ export async function multiGet(engine: Engine, context: RequestContext): Promise
   return answer(context, { docs });
 }
 
-interface WantedDocument {
-  readonly index: string;
-  readonly id: string;
-  readonly source: SourceSpec;
-}
-
-function parseMultiGet(
-  body: Record<string, unknown>,
-  defaultIndex: string | undefined,
-  source: SourceSpec | undefined,
-): WantedDocument[] {
-  const whole = source ?? WHOLE;
-  const entries: unknown[] = Array.isArray(body["docs"])
-    ? body["docs"]
-    : Array.isArray(body["ids"])
-    ? body["ids"].map((id) => ({ _id: id }))
-    : [];
-  if (entries.length === 0) throw validation("no documents to get");
-  return entries.map((entry, i) => {
-    const { _index, _id, _source } =
-      (typeof entry === "object" && entry !== null ? entry : { _id: entry }) as Record<
-        string,
-        unknown
-      >;
-    const index = typeof _index === "string" ? _index : defaultIndex;
-    if (index === undefined) throw validation(`index is missing for doc ${i}`);
-    if (_id === undefined || _id === null) throw validation(`id is missing for doc ${i}`);
-    return { index, id: String(_id), source: _source === undefined ? whole : parseSource(_source) };
-  });
+/** What a reader expects of a document's version. @throws {RequestError} 409 */
+function checkVersion(
+  index: IndexState,
+  id: string,
+  { found, wanted }: { readonly found: number; readonly wanted: number | undefined },
+): void {
+  if (wanted === undefined || wanted === found) return;
+  throw new RequestError(
+    `[${id}]: version conflict, current version [${found}] is different than the one provided [${wanted}]`,
+    {
+      status: 409,
+      type: "version_conflict_engine_exception",
+      details: { index_uuid: index.uuid, shard: String(index.shardOf(utf8(id))), index: index.name },
+    },
+  );
 }
 
 function foundDocument(
@@ -197,14 +201,18 @@ function foundDocument(
 function writeAnswer(
   context: RequestContext,
   index: string,
-  { id, result, seqNo, version, source, shard: _shard }: WriteReply & { readonly shard: number },
-  filter?: SourceSpec,
+  { id, result, seqNo, version, source, shown }: WriteReply,
+  asked?: SourceSpec,
 ): Answer {
   const status = result === "created" ? 201 : result === "not_found" ? 404 : 200;
   const shards = result === "noop" ? 0 : 1;
+  const filter = asked ?? (shown === undefined ? undefined : parseSource(shown));
   const filtered = source !== undefined && filter ? filterSource(source, filter) : undefined;
   const refreshed = refreshPolicy(context) === "true" && result !== "noop";
-  const location = `/${encodeURIComponent(index)}/_doc/${encodeURIComponent(id)}`;
+  const route = routing(context);
+  const location = `/${encodeURIComponent(index)}/_doc/${encodeURIComponent(id)}${
+    route === undefined ? "" : `?routing=${encodeURIComponent(route)}`
+  }`;
   return answer(
     context,
     {
@@ -226,9 +234,15 @@ function writeAnswer(
 }
 
 function writeConditions(context: RequestContext) {
-  const ifSeqNo = integer(context, "if_seq_no") ?? -1;
-  const ifPrimaryTerm = integer(context, "if_primary_term") ?? -1;
-  const version = integer(context, "version") ?? -1;
+  const ifSeqNo = integer(context, "if_seq_no", "long") ?? -1;
+  if (context.query.has("if_seq_no") && ifSeqNo < 0) {
+    throw illegalArgument(`sequence numbers must be non negative. got [${ifSeqNo}].`);
+  }
+  const ifPrimaryTerm = integer(context, "if_primary_term", "long") ?? -1;
+  if (context.query.has("if_primary_term") && ifPrimaryTerm < 0) {
+    throw illegalArgument(`primary term must be non negative. got [${ifPrimaryTerm}]`);
+  }
+  const version = integer(context, "version", "long") ?? -1;
   const versionType = context.query.get("version_type") ?? "internal";
   if (versionType !== "internal" && versionType !== "external" && versionType !== "external_gte") {
     throw new RequestError(`No version type match [${versionType}]`, {
@@ -236,13 +250,13 @@ function writeConditions(context: RequestContext) {
       type: "illegal_argument_exception",
     });
   }
-  if (version >= 0 && versionType === "internal") {
-    throw validation(
-      "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead",
-    );
-  }
+  if (version >= 0 && versionType === "internal") throw internalVersioning();
   if (versionType !== "internal" && version < 0) {
-    throw validation(`illegal version value [${version}] for version type [${versionType.toUpperCase()}]`);
+    const shown = context.query.has("version") ? version : ANY_VERSION;
+    throw validation(`illegal version value [${shown}] for version type [${versionType.toUpperCase()}]`);
+  }
+  if (versionType !== "internal" && ifSeqNo >= 0) {
+    throw validation("compare and write operations can not use versioning");
   }
   if ((ifSeqNo >= 0) !== (ifPrimaryTerm > 0)) {
     throw validation(
@@ -271,8 +285,18 @@ function routing(context: RequestContext): string | undefined {
 }
 
 /** `?_source`, `?_source_includes`, `?_source_excludes`; undefined when none is given. */
-function sourceParameter({ query }: RequestContext): SourceSpec | undefined {
+export function sourceParameter({ query }: RequestContext): SourceSpec | undefined {
   return query.size === 0 ? undefined : parseSourceParams(query);
+}
+
+/** How Elasticsearch writes that no version was given. */
+const ANY_VERSION = -3;
+
+function internalVersioning(): RequestError {
+  return validation(
+    "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and " +
+      "`if_primary_term` instead",
+  );
 }
 
 const WHOLE: SourceSpec = { kind: "all" };
@@ -288,14 +312,7 @@ function checkId(id: string): void {
   if (size === 0) throw validation("if _id is specified it must not be empty");
   if (size > MAX_ID_BYTES) {
     throw validation(
-      `id [${id.slice(0, 64)}...] is too long, must be no longer than ${MAX_ID_BYTES} bytes but was: ${size}`,
+      `id [${id}] is too long, must be no longer than ${MAX_ID_BYTES} bytes but was: ${size}`,
     );
   }
-}
-
-export function validation(reason: string): RequestError {
-  return new RequestError(`Validation Failed: 1: ${reason};`, {
-    status: 400,
-    type: "action_request_validation_exception",
-  });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RequestError } from "../base/errors.ts";
+import { illegalArgument, RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ExpandOptions } from "../engine/index_names.ts";
@@ -11,7 +11,7 @@ import type { IndexState } from "../engine/index_state.ts";
 import type { Answer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { objectBody } from "../http/json_body.ts";
-import { answer, flag } from "./answer.ts";
+import { answer, bodyRequired, flag, namedFlag } from "./answer.ts";
 
 const CREATE_KEYS = ["settings", "mappings", "aliases"];
 
@@ -39,7 +39,7 @@ export function getIndex(engine: Engine, context: RequestContext): Answer {
     byName(found, (index) => ({
       aliases: engine.indices.aliasesOf(index.name) as Json,
       mappings: index.mapping.toJson() as Json,
-      settings: { index: settingsJson(index) },
+      settings: shownSettings(context, index),
     })),
   );
 }
@@ -73,6 +73,7 @@ export function getMapping(engine: Engine, context: RequestContext): Answer {
 
 /** PUT and POST `/{index}/_mapping`. */
 export async function putMapping(engine: Engine, context: RequestContext): Promise<Answer> {
+  if (!context.hasBody) throw bodyRequired();
   const body = await objectBody(context);
   const found = engine.expand(context.params["index"], { ...expandOptions(context), allowNoIndices: false });
   for (const index of found) await engine.indices.putMapping(index, body);
@@ -82,7 +83,7 @@ export async function putMapping(engine: Engine, context: RequestContext): Promi
 /** GET `/_settings` and `/{index}/_settings`. */
 export function getSettings(engine: Engine, context: RequestContext): Answer {
   const found = engine.expand(context.params["index"], expandOptions(context));
-  return answer(context, byName(found, (index) => ({ settings: { index: settingsJson(index) } })));
+  return answer(context, byName(found, (index) => ({ settings: shownSettings(context, index) })));
 }
 
 /** POST and GET of `/_refresh` and `/{index}/_refresh`. */
@@ -114,6 +115,50 @@ export async function flush(engine: Engine, context: RequestContext): Promise<An
   }, failed.length > 0 && failed.length === reports.length ? 500 : 200);
 }
 
+/** POST of `/_forcemerge` and `/{index}/_forcemerge`; answers when all is merged. */
+export async function forceMerge(engine: Engine, context: RequestContext): Promise<Answer> {
+  const found = engine.expand(context.params["index"], expandOptions(context));
+  const wanted = context.query.get("max_num_segments");
+  const maxSegments = wanted === null || wanted === undefined ? undefined : Number(wanted);
+  // Elasticsearch's default, -1, means: what is due.
+  if (
+    maxSegments !== undefined && !(Number.isInteger(maxSegments) && (maxSegments >= 1 || maxSegments === -1))
+  ) {
+    throw new RequestError(`Failed to parse int parameter [max_num_segments] with value [${wanted}]`, {
+      status: 400,
+      type: "illegal_argument_exception",
+    });
+  }
+  const expungeOnly = flag(context, "only_expunge_deletes");
+  if (expungeOnly && maxSegments !== undefined && maxSegments >= 1) {
+    throw new RequestError(
+      "Validation Failed: 1: cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive;",
+      { status: 400, type: "action_request_validation_exception" },
+    );
+  }
+  const reports = await engine.forceMerge(found, {
+    maxSegments: maxSegments === -1 ? undefined : maxSegments,
+    expungeOnly,
+  });
+  const failures = reports.filter(({ failure }) => failure !== undefined).map((
+    { index, shard, failure },
+  ) => ({
+    shard,
+    index,
+    status: "INTERNAL_SERVER_ERROR",
+    reason: { type: "merge_failed_exception", reason: failure! },
+  }));
+  const counts = shardCounts(found);
+  return answer(context, {
+    _shards: {
+      ...counts,
+      successful: counts.successful - failures.length,
+      failed: failures.length,
+      failures: failures.length > 0 ? failures : undefined,
+    },
+  }, failures.length > 0 && failures.length === reports.length ? 500 : 200);
+}
+
 /** Shards as the answers of broadcasts count them. */
 export function shardCounts(indices: readonly IndexState[]) {
   const total = indices.reduce((sum, { shards }) => sum + shards, 0);
@@ -123,9 +168,23 @@ export function shardCounts(indices: readonly IndexState[]) {
 /** `ignore_unavailable` and `allow_no_indices` of the query string. */
 export function expandOptions(context: RequestContext): ExpandOptions {
   return {
-    ignoreUnavailable: flag(context, "ignore_unavailable"),
-    allowNoIndices: flag(context, "allow_no_indices", true),
+    ignoreUnavailable: namedFlag(context, "ignore_unavailable"),
+    allowNoIndices: namedFlag(context, "allow_no_indices", true),
+    expandWildcards: expandsOpen(context),
   };
+}
+
+const WILDCARD_STATES = ["open", "closed", "hidden", "none", "all"];
+
+/** Whether wildcards mean open indices, which all are. @throws {RequestError} 400 */
+function expandsOpen({ query }: RequestContext): boolean {
+  const value = query.get("expand_wildcards");
+  if (value === null || value === "") return true;
+  const states = value.split(",").map((state) => state.trim().toLowerCase());
+  for (const state of states) {
+    if (!WILDCARD_STATES.includes(state)) throw illegalArgument(`No valid expand wildcard value [${state}]`);
+  }
+  return states.includes("open") || states.includes("all");
 }
 
 /** Settings as Elasticsearch shows them: every value a string. */
@@ -139,6 +198,20 @@ function settingsJson({ settings, shards, createdMs, uuid, name }: IndexState): 
     uuid,
     version: { created: "8503000" },
   };
+}
+
+/** `{"index": {...}}`, or with `?flat_settings` `{"index.number_of_shards": ...}`. */
+function shownSettings(context: RequestContext, index: IndexState): Json {
+  const settings = settingsJson(index);
+  if (!flag(context, "flat_settings")) return { index: settings };
+  return Object.fromEntries(flattened("index", settings).sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+function flattened(path: string, value: Json): [string, Json][] {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return [[path, value]];
+  return Object.entries(value as Record<string, Json>).flatMap(([key, inner]) =>
+    flattened(`${path}.${key}`, inner)
+  );
 }
 
 function stringified(value: unknown): Json {

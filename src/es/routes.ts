@@ -4,12 +4,13 @@
  * @module
  */
 import { RequestError } from "../base/errors.ts";
+import { utf8 } from "../base/bytes.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Answer } from "../http/answer.ts";
 import type { RequestContext, RouteMeta } from "../http/context.ts";
 import { JSON_BODIES, NDJSON_BODIES } from "../http/media.ts";
 import { Router } from "../http/router.ts";
-import { mediaType } from "./answer.ts";
+import { bodyRequired, checkActiveShards, checkDuration, flag, integer, mediaType } from "./answer.ts";
 import { bulk } from "./bulk.ts";
 import { catIndices, clusterHealth, type NodeIdentity, root } from "./cluster.ts";
 import {
@@ -25,6 +26,7 @@ import {
   deleteIndex,
   expandOptions,
   flush,
+  forceMerge,
   getIndex,
   getMapping,
   getSettings,
@@ -32,6 +34,8 @@ import {
   refresh,
   shardCounts,
 } from "./indices.ts";
+import { checkMediaVersions } from "./media_versions.ts";
+import { addMissingApis } from "./missing_apis.ts";
 import { noIndices } from "./no_indices.ts";
 
 export interface EsOptions {
@@ -46,6 +50,10 @@ type EngineHandler = (engine: Engine, context: RequestContext) => Promise<Answer
 
 /** Parameters that Elasticsearch takes everywhere. */
 const COMMON = ["pretty", "human", "error_trace", "filter_path", "format"];
+/** A body in the URL. */
+const URL_BODY = ["source", "source_content_type"];
+/** A query in a few words, which is not there yet: whoever sends one hears that. */
+const URL_QUERY = ["q", "df", "analyzer", "analyze_wildcard", "default_operator", "lenient"];
 const INDICES = ["ignore_unavailable", "allow_no_indices", "expand_wildcards"];
 const TIMEOUTS = ["timeout", "master_timeout", "wait_for_active_shards"];
 const SOURCE = ["_source", "_source_includes", "_source_excludes"];
@@ -62,9 +70,21 @@ const WRITE = [
   "require_alias",
   "require_data_stream",
 ];
+const COUNT = [
+  ...INDICES,
+  ...URL_BODY,
+  ...URL_QUERY,
+  "ignore_throttled",
+  "min_score",
+  "preference",
+  "routing",
+  "terminate_after",
+];
 const SEARCH = [
   ...INDICES,
   ...SOURCE,
+  ...URL_BODY,
+  ...URL_QUERY,
   "from",
   "size",
   "sort",
@@ -94,10 +114,11 @@ const SEARCH = [
 
 export function esRouter(options: EsOptions): Router {
   const { engine } = options;
-  const router = new Router({ commonParameters: COMMON });
+  const router = new Router({ commonParameters: COMMON, headFollowsGet: false });
   const on = (methods: string, pattern: string, handler: EngineHandler, meta: RouteMeta) => {
     for (const method of methods.split(" ")) {
       router.add(method, pattern, (context) => {
+        checkCommon(context);
         if (!engine.ready) throw notReady();
         return handler(engine, context);
       }, meta);
@@ -112,9 +133,14 @@ export function esRouter(options: EsOptions): Router {
       return answer;
     }, meta);
 
-  router.add("GET", "/", (context) => root(options.identity, context), { name: "info" });
+  for (const method of ["GET", "HEAD"]) {
+    router.add(method, "/", (context) => {
+      checkCommon(context);
+      return root(options.identity, context);
+    }, { name: "info" });
+  }
   on("PUT", "/{index}", createIndex, { name: "indices.create", accepts: JSON_BODIES, parameters: TIMEOUTS });
-  on("GET", "/{index}", getIndex, {
+  on("GET HEAD", "/{index}", getIndex, {
     name: "indices.get",
     parameters: [...INDICES, ...TIMEOUTS, "flat_settings", "include_defaults", "local", "features"],
   });
@@ -133,6 +159,10 @@ export function esRouter(options: EsOptions): Router {
       name: "indices.flush",
       parameters: [...INDICES, "force", "wait_if_ongoing"],
     });
+    on("POST", `${prefix}/_forcemerge`, forceMerge, {
+      name: "indices.forcemerge",
+      parameters: [...INDICES, "max_num_segments", "only_expunge_deletes", "flush", "wait_for_completion"],
+    });
     write("POST PUT", `${prefix}/_bulk`, bulk, {
       name: "bulk",
       accepts: NDJSON_BODIES,
@@ -141,13 +171,13 @@ export function esRouter(options: EsOptions): Router {
     on("GET POST", `${prefix}/_mget`, multiGet, {
       name: "mget",
       accepts: JSON_BODIES,
-      parameters: [...SOURCE, "preference", "realtime", "refresh", "routing", "stored_fields"],
+      parameters: [...SOURCE, ...URL_BODY, "preference", "realtime", "refresh", "routing", "stored_fields"],
     });
     for (const [path, handler] of [["_search", "es.search"], ["_count", "es.count"]] as const) {
       on("GET POST", `${prefix}/${path}`, (_engine, context) => search(options, context, handler), {
         name: path.slice(1),
         accepts: JSON_BODIES,
-        parameters: SEARCH,
+        parameters: path === "_count" ? COUNT : SEARCH,
       });
     }
   }
@@ -183,8 +213,8 @@ export function esRouter(options: EsOptions): Router {
     "version",
     "version_type",
   ];
-  on("GET", "/{index}/_doc/{id}", getDocument, { name: "get", parameters: GET });
-  on("GET", "/{index}/_source/{id}", getSource, { name: "get_source", parameters: GET });
+  on("GET HEAD", "/{index}/_doc/{id}", getDocument, { name: "get", parameters: GET });
+  on("GET HEAD", "/{index}/_source/{id}", getSource, { name: "get_source", parameters: GET });
   for (const suffix of ["", "/{index}"]) {
     on("GET", `/_cat/indices${suffix}`, catIndices, {
       name: "cat.indices",
@@ -218,13 +248,30 @@ export function esRouter(options: EsOptions): Router {
       ],
     });
   }
+  addMissingApis(router);
   return router;
+}
+
+/** Parameters and headers that mean the same everywhere. */
+function checkCommon(context: RequestContext): void {
+  checkMediaVersions(context);
+  if (context.query.size === 0) return;
+  for (const name of ["pretty", "human", "error_trace"]) flag(context, name);
+  for (const name of ["timeout", "master_timeout"]) checkDuration(context, name);
+  checkActiveShards(context);
+  const format = context.query.get("format");
+  if (format === null || format === "json" || context.path.startsWith("/_cat")) return;
+  throw new RequestError(`The format [${format}] is not supported; answers are JSON`, {
+    status: 406,
+    type: "media_type_header_exception",
+  });
 }
 
 async function search(options: EsOptions, context: RequestContext, handler: string): Promise<Answer> {
   const { engine, monotonicMs, onSearch } = options;
   const started = monotonicMs();
-  const body = await context.readBody();
+  const body = await bodyOrSource(context);
+  checkSearchParameters(context);
   const indices = engine.expand(context.params["index"], expandOptions(context));
   const query = Object.fromEntries(context.query);
   if (indices.length === 0) return noIndices(context, handler);
@@ -232,11 +279,53 @@ async function search(options: EsOptions, context: RequestContext, handler: stri
   const reply = await engine.search(indices, {
     handler,
     body,
-    query: { ...query, "xerj.shards": String(total) },
+    query: {
+      ...query,
+      "xerj.shards": String(total),
+      "xerj.uuid": indices[0]!.uuid,
+      "xerj.node": options.identity.instanceId,
+    },
     requestId: context.requestId,
   });
   onSearch((monotonicMs() - started) / 1000, reply.body.length);
   return new Answer(reply.status, reply.body, mediaType(context));
+}
+
+/** The body, or what `?source=` holds. */
+export async function bodyOrSource(context: RequestContext): Promise<Uint8Array> {
+  const body = await context.readBody();
+  const source = context.query.get("source");
+  if (body.length > 0 || source === null) return body;
+  const contentType = context.query.get("source_content_type");
+  if (contentType === null) {
+    throw new RequestError("source and source_content_type parameters are required", {
+      status: 400,
+      type: "illegal_state_exception",
+    });
+  }
+  if (!JSON_BODIES.some((type) => contentType.startsWith(type))) {
+    throw bodyRequired(`Unknown value for source_content_type [${contentType}]`);
+  }
+  return utf8(source);
+}
+
+const SEARCH_TYPES = ["query_then_fetch", "dfs_query_then_fetch"];
+
+function checkSearchParameters(context: RequestContext): void {
+  const { query } = context;
+  if (query.size === 0) return;
+  for (const name of ["from", "size", "terminate_after", "batched_reduce_size", "pre_filter_shard_size"]) {
+    integer(context, name);
+  }
+  for (const name of ["rest_total_hits_as_int", "typed_keys"]) flag(context, name);
+  const tracked = query.get("track_total_hits");
+  if (tracked !== null && !["", "true", "false"].includes(tracked)) integer(context, "track_total_hits");
+  const searchType = query.get("search_type");
+  if (searchType === null || SEARCH_TYPES.includes(searchType)) return;
+  throw new RequestError(`No search type for [${searchType}]`, {
+    status: 400,
+    type: "illegal_argument_exception",
+  });
 }
 
 function notReady(): RequestError {

@@ -93,7 +93,8 @@ export function decodeStoredBlock(bytes: Uint8Array, rawBytes: number, docCount:
 
 function decompress(bytes: Uint8Array, rawBytes: number): Uint8Array {
   const payload = bytes.subarray(1);
-  if (bytes[0] === StoredMethod.Raw) return payload;
+  // A copy: pages of a file that is read, or mapped, may go before the block does.
+  if (bytes[0] === StoredMethod.Raw) return new Uint8Array(payload);
   if (bytes[0] !== StoredMethod.Zstd) {
     throw new CorruptionError(`Cannot decode stored block: unknown method ${bytes[0]}`);
   }

@@ -39,6 +39,8 @@ export interface AppOptions {
   readonly contentTypeStatus?: 406 | 415;
   /** Whether errors repeat themselves under `root_cause`, as Elasticsearch's do. */
   readonly rootCause?: boolean;
+  /** Answers a request that no route takes; default: 404, 405 with `Allow`, an OPTIONS with what is allowed. */
+  readonly unrouted?: (match: Unrouted, context: RequestContext) => Answer;
   /** Last change of an answer, errors included, such as its media type. */
   readonly finish?: (context: RequestContext, answer: Answer) => Answer;
   /** Told of every answer: metrics, request log. */
@@ -110,10 +112,10 @@ class LiveApp implements App {
       const authorization = context.request.headers.get("authorization");
       context.principal = authenticator.check(authorization, access, context.path);
     }
-    if (match.kind !== "route") return noRoute(match, context);
+    if (match.kind !== "route") return (this.options.unrouted ?? noRoute)(match, context);
     context.params = match.params;
     const { meta, knownParameters, handler }: Route = match.route;
-    if (context.hasQuery) checkParameters(context.query, knownParameters, context.path);
+    if (context.hasQuery && meta.anyParameter !== true) checkParameters(context.query, knownParameters, context.path);
     if (meta.accepts !== undefined && announcesBody(context.request)) {
       checkContentType(context.request.headers.get("content-type"), meta.accepts, contentTypeStatus);
     }
@@ -156,7 +158,10 @@ class LiveApp implements App {
   }
 }
 
-function noRoute(match: Exclude<Match, { kind: "route" }>, { method, path }: RequestContext): Answer {
+/** A path that is not known, or not with this method. */
+export type Unrouted = Exclude<Match, { kind: "route" }>;
+
+function noRoute(match: Unrouted, { method, path }: RequestContext): Answer {
   if (match.kind === "none") {
     throw new RequestError(`no handler found for uri [${path}] and method [${method}]`, {
       status: 404,

@@ -23,6 +23,8 @@ export interface RouteMeta {
   readonly access?: Access;
   /** Query parameters that it takes, beside those that all routes of the router take. Others are 400. */
   readonly parameters?: readonly string[];
+  /** Whether it takes any other query parameter too, such as one that refuses every request. */
+  readonly anyParameter?: boolean;
   /** Content types that a body may have, as given by `media.ts`; undefined: any, or no body. */
   readonly accepts?: readonly string[];
   /** What else the dialect wants to say about it in generated documentation. */

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { CorruptionError, IoError, RequestError } from "../base/errors.ts";
+import { CorruptionError, type ErrorCause, IoError, RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { type Answer, jsonAnswer } from "./answer.ts";
+import { rootCauseOf } from "./root_cause.ts";
 
 export interface ErrorView {
   readonly status: number;
@@ -13,7 +14,7 @@ export interface ErrorView {
   readonly reason: string;
   readonly details: Readonly<Record<string, unknown>>;
   readonly headers: Readonly<Record<string, string>>;
-  readonly causedBy: { readonly type: string; readonly reason: string } | undefined;
+  readonly causedBy: ErrorCause | undefined;
 }
 
 /** What of an error the client may know. Those of 500 and above belong into the log. */
@@ -34,20 +35,40 @@ export function viewError(error: unknown, requestId: string): ErrorView {
   };
 }
 
-/** @param rootCause Whether to repeat type and reason under `root_cause`, as Elasticsearch does. */
+/** @param rootCause Whether to repeat the innermost error under `root_cause`, as Elasticsearch does. */
 export function errorAnswer(error: unknown, requestId: string, rootCause: boolean): Answer {
-  const { status, type, reason, details, headers, causedBy } = viewError(error, requestId);
-  const further = details as { readonly [key: string]: Json };
+  const { headers, ...view } = viewError(error, requestId);
   const body: Json = {
     error: {
-      root_cause: rootCause ? [{ type, reason, ...further }] : undefined,
-      type,
-      reason,
-      ...further,
-      caused_by: causedBy,
+      root_cause: rootCause ? [renderRoot(view)] : undefined,
+      ...renderCause(view),
     },
-    status,
+    status: view.status,
     request_id: requestId,
   };
-  return jsonAnswer(body, status, headers);
+  return jsonAnswer(body, view.status, headers);
+}
+
+/** What `renderCause` shows: an error, or what caused one. */
+export interface ShownError {
+  readonly type: string;
+  readonly reason: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly causedBy?: ErrorCause | undefined;
+}
+
+/** An error as Elasticsearch shows it, with what caused it. */
+export function renderCause(error: ShownError): { readonly [key: string]: Json | undefined } {
+  const { type, reason, details, causedBy } = error;
+  return {
+    type,
+    reason,
+    ...details as { readonly [key: string]: Json },
+    caused_by: causedBy ? renderCause(causedBy) : undefined,
+  };
+}
+
+/** An entry of `root_cause`. */
+export function renderRoot(error: ShownError): Json {
+  return { ...renderCause(rootCauseOf(error)), caused_by: undefined };
 }

@@ -28,8 +28,10 @@ export function mediaType(contentType: string | null): string {
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
+const MEDIA_TYPE = /^[^\s/;]+\/[^\s/;]+\s*(;|$)/;
+
 /**
- * Elasticsearch answers 406 here; plain HTTP would be 415.
+ * Elasticsearch answers 406 here, in words that say no more; plain HTTP would be 415.
  *
  * @throws {RequestError} With `status`, when a body of this type is not accepted.
  */
@@ -40,11 +42,24 @@ export function checkContentType(
 ): void {
   const type = mediaType(contentType);
   if (accepts.includes(type)) return;
+  if (status === 406) throw notAcceptable(contentType ?? "");
   const reason = type === ""
     ? "Content-Type header is missing"
     : `Content-Type header [${contentType}] is not supported`;
   throw new RequestError(`${reason}; send ${accepts[0]}`, {
     status,
     type: "media_type_header_exception",
+  });
+}
+
+function notAcceptable(contentType: string): RequestError {
+  const type = "media_type_header_exception";
+  if (contentType === "" || MEDIA_TYPE.test(contentType)) {
+    return new RequestError(`Content-Type header [${contentType}] is not supported`, { status: 406, type });
+  }
+  return new RequestError("Invalid media-type value on headers [Content-Type]", {
+    status: 400,
+    type,
+    causedBy: { type: "illegal_argument_exception", reason: `invalid media-type [${contentType}]` },
   });
 }

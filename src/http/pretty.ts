@@ -50,14 +50,15 @@ function newLine(out: ByteWriter, depth: number): void {
   for (let i = 0; i < depth * 2; i++) out.u8(SPACE);
 }
 
-function skipBlanks(json: Uint8Array, from: number): number {
+/** The first position from `from` on that is no white space. */
+export function skipBlanks(json: Uint8Array, from: number): number {
   let at = from;
   while (at < json.length && isBlank(json[at]!)) at++;
   return at;
 }
 
 /** @param start Where its opening quote is. @returns The position after its closing quote. */
-function endOfString(json: Uint8Array, start: number): number {
+export function endOfString(json: Uint8Array, start: number): number {
   let at = start + 1;
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
   return Math.min(at + 1, json.length);

@@ -35,7 +35,7 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 
 /**
  * Patterns are `/literal/{one segment}/{rest*}`; a literal is preferred to a parameter, but only where the method
- * fits. Empty segments, a trailing slash included, do not count. GET routes answer HEAD too.
+ * fits. Empty segments, a trailing slash included, do not count. GET routes answer HEAD too, unless told otherwise.
  */
 export class Router {
   readonly #root = makeNode();
@@ -43,10 +43,17 @@ export class Router {
   readonly #exact = new Map<string, Map<string, Match>>();
   readonly #routes: Route[] = [];
   readonly #commonParameters: readonly string[];
+  readonly #headFollowsGet: boolean;
 
-  /** @param options.commonParameters Query parameters that every route takes. */
-  constructor(options: { readonly commonParameters?: readonly string[] } = {}) {
+  /**
+   * @param options.commonParameters Query parameters that every route takes.
+   * @param options.headFollowsGet Whether GET routes answer HEAD too; default true.
+   */
+  constructor(
+    options: { readonly commonParameters?: readonly string[]; readonly headFollowsGet?: boolean } = {},
+  ) {
     this.#commonParameters = options.commonParameters ?? [];
+    this.#headFollowsGet = options.headFollowsGet ?? true;
   }
 
   /** In the order of `add`; generated documentation is made from it. */
@@ -76,7 +83,7 @@ export class Router {
       values: [],
       allowed: new Set(),
     };
-    search(this.#root, segments, 0, method, [], found);
+    search(this.#root, segments, 0, { method, headFollowsGet: this.#headFollowsGet }, [], found);
     if (found.route !== undefined) {
       return { kind: "route", route: found.route, params: toParams(found.route.names, found.values) };
     }
@@ -89,7 +96,7 @@ export class Router {
     const methods = this.#exact.get(path) ?? new Map<string, Match>();
     const match: Match = { kind: "route", route, params: NO_PARAMS };
     methods.set(route.method, match);
-    if (route.method === "GET" && !methods.has("HEAD")) methods.set("HEAD", match);
+    if (route.method === "GET" && this.#headFollowsGet && !methods.has("HEAD")) methods.set("HEAD", match);
     this.#exact.set(path, methods);
   }
 }
@@ -124,33 +131,39 @@ function decodeSegment(segment: string): string {
   }
 }
 
+interface Asked {
+  readonly method: string;
+  readonly headFollowsGet: boolean;
+}
+
 function search(
   node: Node,
   segments: readonly string[],
   at: number,
-  method: string,
+  asked: Asked,
   values: readonly string[],
   found: { route: Route | undefined; values: string[]; allowed: Set<string> },
 ): void {
-  if (at === segments.length) return arrive(node, method, values, found);
+  if (at === segments.length) return arrive(node, asked, values, found);
   const segment = segments[at]!;
   const literal = node.literals.get(segment);
-  if (literal) search(literal, segments, at + 1, method, values, found);
+  if (literal) search(literal, segments, at + 1, asked, values, found);
   if (found.route === undefined && node.parameter) {
-    search(node.parameter, segments, at + 1, method, [...values, segment], found);
+    search(node.parameter, segments, at + 1, asked, [...values, segment], found);
   }
   if (found.route === undefined && node.rest) {
-    arrive(node.rest, method, [...values, segments.slice(at).join("/")], found);
+    arrive(node.rest, asked, [...values, segments.slice(at).join("/")], found);
   }
 }
 
 function arrive(
   node: Node,
-  method: string,
+  { method, headFollowsGet }: Asked,
   values: readonly string[],
   found: { route: Route | undefined; values: string[]; allowed: Set<string> },
 ): void {
-  const route = node.routes.get(method) ?? (method === "HEAD" ? node.routes.get("GET") : undefined);
+  const route = node.routes.get(method) ??
+    (method === "HEAD" && headFollowsGet ? node.routes.get("GET") : undefined);
   if (route !== undefined) {
     found.route = route;
     found.values = [...values];
@@ -158,7 +171,7 @@ function arrive(
   }
   for (const allowed of node.routes.keys()) {
     found.allowed.add(allowed);
-    if (allowed === "GET") found.allowed.add("HEAD");
+    if (allowed === "GET" && headFollowsGet) found.allowed.add("HEAD");
   }
 }
 

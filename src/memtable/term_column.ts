@@ -7,6 +7,7 @@ import { InternTable } from "../base/intern.ts";
 import type { OrdinalCursor, TermCursor, TermsInput } from "../segment/input.ts";
 import { DocList } from "./doc_list.ts";
 import { sortTerms } from "./sort_terms.ts";
+import { runSteps, usedBytes } from "./steps.ts";
 
 /** What the builder may want of a term column; from `Field`. */
 export interface TermColumnUse {
@@ -43,15 +44,28 @@ export class TermColumn {
     this.#docs.push(doc);
   }
 
-  /** For the segment builder. Nothing may be added after; sorting happens when the first cursor is opened. */
+  /** For the segment builder. Nothing may be added after; sorting happens when it prepares the field. */
   input(use: TermColumnUse): TermsInput {
+    const table = this.#table;
+    const docs = this.#docs;
     let ordered: OrderedTerms | undefined;
-    const order = () => ordered ??= orderTerms(this.#table, this.#docs, this.#ids);
+    let inverted: InvertedValues | undefined;
+    const values = this.#ids;
+    const order = () => ordered ??= runSteps(orderTerms(table, docs, values));
     return {
       kind: "terms",
       ...use,
-      openTerms: () => termCursor(this.#table, this.#docs, order()),
-      openOrdinals: () => ordinalCursor(this.#docs, order().ordinals),
+      *prepare() {
+        ordered ??= yield* orderTerms(table, docs, values);
+        inverted ??= yield* invertValues(docs, ordered);
+        return yield* usedBytes(table);
+      },
+      release: () => inverted = undefined,
+      openTerms: () => {
+        const { ids } = order();
+        return new WholeTermCursor(table, ids, inverted ??= runSteps(invertValues(docs, order())));
+      },
+      openOrdinals: () => ordinalCursor(docs, order().ordinals),
     };
   }
 }
@@ -63,14 +77,26 @@ interface OrderedTerms {
   readonly ordinals: Uint32Array;
 }
 
+/** Values handled between two yields. */
+const YIELD_VALUES = 1 << 16;
+
 /** Sorts the dictionary, turns values from ids into ordinals in place, and drops repeats within a doc. */
-function orderTerms(table: InternTable, docs: DocList, values: Uint32Array): OrderedTerms {
-  const ids = sortTerms(table);
+function* orderTerms(
+  table: InternTable,
+  docs: DocList,
+  values: Uint32Array,
+): Generator<void, OrderedTerms> {
+  const ids = yield* sortTerms(table);
   const ranks = new Uint32Array(ids.length);
   for (let i = 0; i < ids.length; i++) ranks[ids[i]!] = i;
   const count = docs.length;
-  for (let i = 0; i < count; i++) values[i] = ranks[values[i]!]!;
+  for (let from = 0; from < count; from += YIELD_VALUES) {
+    yield;
+    const to = Math.min(from + YIELD_VALUES, count);
+    for (let i = from; i < to; i++) values[i] = ranks[values[i]!]!;
+  }
   if (docs.repeats) orderWithinDocs(docs, values);
+  yield;
   return { ids, ordinals: values };
 }
 
@@ -107,23 +133,45 @@ function ordinalCursor(docs: DocList, values: Uint32Array): OrdinalCursor {
   };
 }
 
-/** Docs of each ordinal by counting sort: those of ordinal o are [ends[o - 1], ends[o]) of `docs`. */
-function invert(
+/** Docs of ordinal o: [ends[o - 1], ends[o]) of `docs`. */
+interface InvertedValues {
+  readonly docs: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
+/** By counting sort. */
+function* invertValues(
   docs: DocList,
-  ordinals: Uint32Array,
-  termCount: number,
-): { docs: Uint32Array; ends: Uint32Array } {
+  { ids, ordinals }: OrderedTerms,
+): Generator<void, InvertedValues> {
   const count = docs.length;
-  const ends = new Uint32Array(termCount + 1);
-  for (let i = 0; i < count; i++) ends[ordinals[i]! + 1]!++;
-  for (let o = 1; o <= termCount; o++) ends[o]! += ends[o - 1]!;
+  const ends = new Uint32Array(ids.length + 1);
+  for (let from = 0; from < count; from += YIELD_VALUES) {
+    countOrdinals(ordinals, from, Math.min(from + YIELD_VALUES, count), ends);
+    yield;
+  }
+  for (let o = 1; o <= ids.length; o++) ends[o]! += ends[o - 1]!;
   const out = new Uint32Array(count);
-  for (let i = 0; i < count; i++) out[ends[ordinals[i]!]!++] = docs.at(i);
+  for (let from = 0; from < count; from += YIELD_VALUES) {
+    placeDocs(docs, ordinals, from, Math.min(from + YIELD_VALUES, count), ends, out);
+    yield;
+  }
   return { docs: out, ends };
 }
 
-function termCursor(table: InternTable, docs: DocList, { ids, ordinals }: OrderedTerms): TermCursor {
-  return new WholeTermCursor(table, ids, invert(docs, ordinals, ids.length));
+function countOrdinals(ordinals: Uint32Array, from: number, to: number, counts: Uint32Array): void {
+  for (let i = from; i < to; i++) counts[ordinals[i]! + 1]!++;
+}
+
+function placeDocs(
+  docs: DocList,
+  ordinals: Uint32Array,
+  from: number,
+  to: number,
+  next: Uint32Array,
+  out: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) out[next[ordinals[i]!]!++] = docs.at(i);
 }
 
 class WholeTermCursor implements TermCursor {
@@ -141,7 +189,7 @@ class WholeTermCursor implements TermCursor {
   readonly #docs: Uint32Array;
   readonly #ends: Uint32Array;
 
-  constructor(table: InternTable, ids: Uint32Array, inverted: { docs: Uint32Array; ends: Uint32Array }) {
+  constructor(table: InternTable, ids: Uint32Array, inverted: InvertedValues) {
     this.bytes = table.pool;
     this.#starts = table.starts;
     this.#ids = ids;

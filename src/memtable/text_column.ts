@@ -15,7 +15,8 @@ import { lengthToNorm } from "../base/norm.ts";
 import type { NormCursor, TextInput } from "../segment/input.ts";
 import { type AsciiTokenizer, asciiTokenizer, type TermLog } from "./ascii_terms.ts";
 import { DocList } from "./doc_list.ts";
-import { invertText, STEP, STEP_ZERO, textTermCursor } from "./text_postings.ts";
+import { runSteps, usedBytes } from "./steps.ts";
+import { type InvertedText, invertText, STEP, STEP_ZERO, textTermCursor } from "./text_postings.ts";
 
 /** What the builder may want of a text column; from `Field`. */
 export interface TextColumnUse {
@@ -78,17 +79,23 @@ export class TextColumn {
     }
   }
 
-  /** For the segment builder. Nothing may be added after; inverting happens when the first cursor is opened. */
+  /** For the segment builder. Nothing may be added after; inverting happens when it prepares the field. */
   input(use: TextColumnUse): TextInput {
     const { entries, length, table } = this.#log;
     const log = { table, entries: entries.subarray(0, length), docs: this.#docs, ends: this.#ends };
+    let inverted: InvertedText | undefined;
     return {
       kind: "text",
       name: use.name,
       type: use.type,
       positions: use.positions && use.freqs,
       norms: use.norms,
-      openTerms: () => textTermCursor(table, invertText(log, use)),
+      *prepare() {
+        inverted ??= yield* invertText(log, use);
+        return yield* usedBytes(table);
+      },
+      release: () => inverted = undefined,
+      openTerms: () => textTermCursor(table, inverted ??= runSteps(invertText(log, use))),
       openNorms: () => normCursor(this.#docs, this.#lengths),
     };
   }

@@ -1,5 +1,5 @@
 /**
- * Turns the log of a text column into postings: two passes over the log, counting, then placing.
+ * Turns the log of a text column into postings: two passes over the log, counting, then placing; in steps.
  *
  * @module
  */
@@ -21,101 +21,107 @@ export interface TextLog {
   readonly ends: Uint32Array;
 }
 
-/** Postings of all terms, in term order. */
+/** Occurrences of all terms, in term order, and within a term in the order of the text. */
 export interface InvertedText {
   /** Term number of each ordinal. */
   readonly ids: Uint32Array;
-  /** By ordinal: where its postings end, and its positions. */
-  readonly postingEnds: Uint32Array;
-  readonly positionEnds: Uint32Array;
-  /** Pairs (doc, frequency). */
-  readonly postings: Uint32Array;
-  /** Positions, or empty when the field has none. */
-  readonly positions: Uint32Array;
+  /** By ordinal: where its occurrences end. */
+  readonly ends: Uint32Array;
+  /** Doc of each occurrence; with positions pairs (doc, position), so that placing one touches one cache line. */
+  readonly occurrences: Uint32Array;
+  /** Whether there are positions. */
+  readonly positions: boolean;
+  /** Whether frequencies count; else each is 1. */
+  readonly freqs: boolean;
 }
 
-/**
- * What is known of a term while inverting, side by side since terms come in no order: one cache line each.
- * - in the first pass: postings so far, occurrences so far, 1 + place of the last doc
- * - in the second: where the next posting goes, where the next position goes, 1 + place of the last doc
- */
-const STATE_WORDS = 4;
+/** Tokens handled between two yields. */
+const YIELD_TOKENS = 1 << 16;
 
-export function invertText(
+export function* invertText(
   log: TextLog,
   use: { readonly positions: boolean; readonly freqs: boolean },
-): InvertedText {
-  const { table } = log;
-  const states = new Uint32Array(table.count * STATE_WORDS);
-  countTerms(log, states);
+): Generator<void, InvertedText> {
+  const { table, entries } = log;
+  const positions = use.positions && use.freqs;
+  // By term: first how often it occurs, then where its next occurrence goes.
+  const places = new Uint32Array(table.count);
+  for (let from = 0; from < entries.length; from += YIELD_TOKENS) {
+    countTerms(entries, from, Math.min(from + YIELD_TOKENS, entries.length), places);
+    yield;
+  }
+  const sorted = yield* sortTerms(table);
   // A term of a text that was handed over to the analyzer half-way may be left without any posting.
-  const ids = sortTerms(table).filter((id) => states[id * STATE_WORDS]! > 0);
-  // From counts to where each term's postings begin, in term order.
-  const postingEnds = new Uint32Array(ids.length);
-  const positionEnds = new Uint32Array(ids.length);
-  let postings = 0;
-  let positions = 0;
+  const ids = sorted.filter((id) => places[id]! > 0);
+  yield;
+  const ends = new Uint32Array(ids.length);
+  let total = 0;
   for (let ordinal = 0; ordinal < ids.length; ordinal++) {
-    const state = ids[ordinal]! * STATE_WORDS;
-    const docFreq = states[state]!;
-    const termFreq = use.freqs ? states[state + 1]! : docFreq;
-    states[state] = postings;
-    states[state + 1] = positions;
-    states[state + 2] = 0;
-    postingEnds[ordinal] = postings += docFreq;
-    positionEnds[ordinal] = positions += termFreq;
+    const id = ids[ordinal]!;
+    const count = places[id]!;
+    places[id] = total;
+    ends[ordinal] = total += count;
   }
-  const out: InvertedText = {
-    ids,
-    postingEnds,
-    positionEnds,
-    postings: new Uint32Array(postings * 2),
-    positions: new Uint32Array(use.positions && use.freqs ? positions : 0),
-  };
-  placeTerms(log, states, out);
-  if (!use.freqs) { for (let i = 1; i < out.postings.length; i += 2) out.postings[i] = 1; }
-  return out;
+  yield;
+  const occurrences = new Uint32Array(positions ? total * 2 : total);
+  const { docs, ends: docEnds } = log;
+  for (let value = 0; value < docs.length;) {
+    const first = value === 0 ? 0 : docEnds[value - 1]!;
+    let to = value + 1;
+    while (to < docs.length && docEnds[to]! - first <= YIELD_TOKENS && to - value < YIELD_TOKENS) to++;
+    if (positions) placePositions(log, value, to, places, occurrences);
+    else placeDocs(log, value, to, places, occurrences);
+    value = to;
+    yield;
+  }
+  return { ids, ends, occurrences, positions, freqs: use.freqs };
 }
 
-function countTerms({ entries, docs, ends }: TextLog, states: Uint32Array): void {
-  let at = 0;
-  for (let place = 1; place <= docs.length; place++) {
-    for (const end = ends[place - 1]!; at < end; at++) {
-      const id = entries[at]!;
-      if (id >= STEP) continue;
-      const state = id * STATE_WORDS;
-      states[state + 1]!++;
-      if (states[state + 2] === place) continue;
-      states[state + 2] = place;
-      states[state]!++;
-    }
+function countTerms(entries: Uint32Array, from: number, to: number, counts: Uint32Array): void {
+  for (let i = from; i < to; i++) {
+    const id = entries[i]!;
+    if (id < STEP) counts[id]!++;
   }
 }
 
-function placeTerms({ entries, docs, ends }: TextLog, states: Uint32Array, out: InvertedText): void {
-  const { postings, positions } = out;
-  const withPositions = positions.length > 0;
-  let at = 0;
-  for (let place = 1; place <= docs.length; place++) {
-    const doc = docs.at(place - 1);
+/** Places the occurrences in values [from, to) of the column. */
+function placePositions(
+  { entries, docs, ends }: TextLog,
+  from: number,
+  to: number,
+  places: Uint32Array,
+  out: Uint32Array,
+): void {
+  let at = from === 0 ? 0 : ends[from - 1]!;
+  for (let value = from; value < to; value++) {
+    const doc = docs.at(value);
     let position = 0;
-    for (const end = ends[place - 1]!; at < end; at++) {
+    for (const end = ends[value]!; at < end; at++) {
       const id = entries[at]!;
       if (id >= STEP) {
         position += id - STEP - STEP_ZERO;
         continue;
       }
-      const state = id * STATE_WORDS;
-      if (withPositions) positions[states[state + 1]!++] = position;
-      position++;
-      if (states[state + 2] === place) {
-        postings[states[state]! * 2 - 1]!++;
-        continue;
-      }
-      states[state + 2] = place;
-      const posting = states[state]!++;
-      postings[posting * 2] = doc;
-      postings[posting * 2 + 1] = 1;
+      const place = places[id]!++ * 2;
+      out[place] = doc;
+      out[place + 1] = position++;
+    }
+  }
+}
+
+function placeDocs(
+  { entries, docs, ends }: TextLog,
+  from: number,
+  to: number,
+  places: Uint32Array,
+  out: Uint32Array,
+): void {
+  let at = from === 0 ? 0 : ends[from - 1]!;
+  for (let value = from; value < to; value++) {
+    const doc = docs.at(value);
+    for (const end = ends[value]!; at < end; at++) {
+      const id = entries[at]!;
+      if (id < STEP) out[places[id]!++] = doc;
     }
   }
 }
@@ -130,50 +136,81 @@ class TextTermCursor implements TermCursor {
   end = 0;
   docFreq = 0;
   totalTermFreq = 0;
-  positions: Uint32Array = new Uint32Array(0);
+  positions: Uint32Array;
   readonly #starts: Uint32Array;
   readonly #inverted: InvertedText;
   #ordinal = -1;
-  /** Next posting of the current term, and its first position. */
-  #posting = 0;
-  #position = 0;
+  /** Next occurrence of the current term. */
+  #at = 0;
 
   constructor(table: InternTable, inverted: InvertedText) {
     this.bytes = table.pool;
     this.#starts = table.starts;
     this.#inverted = inverted;
+    this.positions = new Uint32Array(inverted.positions ? 256 : 0);
   }
 
   next(): boolean {
-    const { ids, postingEnds, positionEnds } = this.#inverted;
+    const { ids, ends, occurrences, positions, freqs } = this.#inverted;
     const ordinal = ++this.#ordinal;
     if (ordinal >= ids.length) return false;
     const id = ids[ordinal]!;
     this.start = this.#starts[id]!;
     this.end = this.#starts[id + 1]!;
-    this.#posting = ordinal === 0 ? 0 : postingEnds[ordinal - 1]!;
-    this.#position = ordinal === 0 ? 0 : positionEnds[ordinal - 1]!;
-    this.docFreq = postingEnds[ordinal]! - this.#posting;
-    this.totalTermFreq = positionEnds[ordinal]! - this.#position;
+    const from = ordinal === 0 ? 0 : ends[ordinal - 1]!;
+    const to = ends[ordinal]!;
+    this.#at = from;
+    this.docFreq = distinctDocs(
+      occurrences,
+      positions ? from * 2 : from,
+      positions ? to * 2 : to,
+      positions ? 2 : 1,
+    );
+    this.totalTermFreq = freqs ? to - from : this.docFreq;
     return true;
   }
 
   fillPostings(docs: Uint32Array, freqs: Uint32Array): number {
-    const inverted = this.#inverted;
-    const from = this.#posting;
-    const n = Math.min(docs.length, inverted.postingEnds[this.#ordinal]! - from);
-    let occurrences = 0;
-    for (let i = 0; i < n; i++) {
-      docs[i] = inverted.postings[(from + i) * 2]!;
-      const freq = inverted.postings[(from + i) * 2 + 1]!;
-      freqs[i] = freq;
-      occurrences += freq;
+    const { occurrences, positions, freqs: counted } = this.#inverted;
+    const end = this.#inverted.ends[this.#ordinal]!;
+    let at = this.#at;
+    let n = 0;
+    let held = 0;
+    while (at < end && n < docs.length) {
+      const from = at;
+      if (positions) {
+        const doc = occurrences[at * 2]!;
+        while (at < end && occurrences[at * 2] === doc) at++;
+        if (held + at - from > this.positions.length) this.#growPositions(held + at - from);
+        const out = this.positions;
+        for (let i = from; i < at; i++) out[held++] = occurrences[i * 2 + 1]!;
+        docs[n] = doc;
+      } else {
+        const doc = occurrences[at]!;
+        while (at < end && occurrences[at] === doc) at++;
+        docs[n] = doc;
+      }
+      freqs[n++] = counted ? at - from : 1;
     }
-    this.#posting = from + n;
-    if (inverted.positions.length > 0) {
-      this.positions = inverted.positions.subarray(this.#position, this.#position + occurrences);
-      this.#position += occurrences;
-    }
+    this.#at = at;
     return n;
   }
+
+  #growPositions(size: number): void {
+    const grown = new Uint32Array(size * 2);
+    grown.set(this.positions);
+    this.positions = grown;
+  }
+}
+
+/** Number of runs of equal docs among every `stride`th of [from, to). */
+function distinctDocs(occurrences: Uint32Array, from: number, to: number, stride: number): number {
+  let count = 0;
+  let last = -1;
+  for (let at = from; at < to; at += stride) {
+    const doc = occurrences[at]!;
+    if (doc !== last) count++;
+    last = doc;
+  }
+  return count;
 }

@@ -7,7 +7,7 @@ import { RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import type { Engine, IndexFlushReport } from "../engine/engine.ts";
 import type { IndexState } from "../engine/index_state.ts";
-import type { SegmentStats, ShardStats } from "../engine/messages.ts";
+import type { MergeStats, SegmentStats, ShardStats } from "../engine/messages.ts";
 import { type Answer, jsonAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { nativeSchema } from "../schema/native_schema.ts";
@@ -60,6 +60,7 @@ export async function describeIndex(engine: Engine, context: RequestContext): Pr
     ...summary(index, stats) as Record<string, Json>,
     schema: index.mapping.toJson() as Json,
     settings: index.settings as Json,
+    merges: mergesJson(stats),
     segments: stats.flatMap(({ shard, segments }) => segments.map((segment) => segmentJson(shard, segment))),
     columns: columnTotals(stats),
   });
@@ -106,6 +107,40 @@ function flushJson(reports: readonly IndexFlushReport[], lastLsn: number): Json 
   };
 }
 
+const MERGE_KEYS = ["max_num_segments", "only_expunge_deletes"];
+
+/** POST `/v1/indices/{name}/merge`: `{"max_num_segments": 1}`; without a body, what is due anyway. */
+export async function merge(engine: Engine, context: RequestContext): Promise<Answer> {
+  const body = await objectBody(context);
+  for (const key of Object.keys(body)) {
+    if (!MERGE_KEYS.includes(key)) throw bad(`unknown key [${key}]; there are [${MERGE_KEYS.join(", ")}]`);
+  }
+  const maxSegments = body["max_num_segments"];
+  if (maxSegments !== undefined && !(Number.isInteger(maxSegments) && Number(maxSegments) >= 1)) {
+    throw bad(`[max_num_segments] must be an integer from 1 on, it is [${JSON.stringify(maxSegments)}]`);
+  }
+  const reports = await engine.forceMerge(engine.expand(context.params["name"]!, { allowNoIndices: false }), {
+    maxSegments: maxSegments as number | undefined,
+    expungeOnly: body["only_expunge_deletes"] === true,
+  });
+  const failed = reports.find(({ failure }) => failure !== undefined);
+  if (failed) {
+    throw new RequestError(`[${failed.index}][${failed.shard}] could not be merged: ${failed.failure}`, {
+      status: 500,
+      type: "merge_failed_exception",
+      details: { index: failed.index, shard: failed.shard },
+    });
+  }
+  return jsonAnswer({
+    shards: reports.map(({ index, shard, segmentsBefore, segmentsAfter }) => ({
+      index,
+      shard,
+      segments_before: segmentsBefore,
+      segments_after: segmentsAfter,
+    })),
+  });
+}
+
 /** POST `/v1/indices/{name}/refresh`. */
 export async function refresh(engine: Engine, context: RequestContext): Promise<Answer> {
   await engine.refresh(engine.expand(context.params["name"]!, { allowNoIndices: false }));
@@ -136,6 +171,35 @@ function summary(index: IndexState, stats: readonly ShardStats[]): Json {
       checkpoint_lsn: Math.min(...stats.map(({ checkpointLsn }) => checkpointLsn)),
     },
     failure: stats.find(({ failure }) => failure !== undefined)?.failure,
+  };
+}
+
+/** What is being merged, what should be, and what was. */
+function mergesJson(stats: readonly ShardStats[]): Json {
+  const sum = (of: (merges: MergeStats) => number) =>
+    stats.reduce((total, { merges }) => total + of(merges), 0);
+  return {
+    running: stats.flatMap(({ shard, merges }) =>
+      merges.running.map(({ inputs, why, started, bytesTotal, bytesDone, seconds }) => ({
+        shard,
+        segments: [...inputs],
+        because: why,
+        state: started ? "running" : "queued",
+        bytes_total: bytesTotal,
+        bytes_done: bytesDone,
+        took_s: Math.round(seconds * 1000) / 1000,
+      }))
+    ),
+    debt_bytes: sum(({ debtBytes }) => debtBytes),
+    waiting: stats.find(({ merges }) => merges.waiting !== undefined)?.merges.waiting,
+    failure: stats.find(({ merges }) => merges.failure !== undefined)?.merges.failure,
+    damaged_files: stats.flatMap(({ merges }) => [...merges.damaged]),
+    total: sum(({ total }) => total),
+    failed: sum(({ failedTotal }) => failedTotal),
+    docs: sum(({ docsTotal }) => docsTotal),
+    read_bytes: sum(({ bytesReadTotal }) => bytesReadTotal),
+    written_bytes: sum(({ bytesWrittenTotal }) => bytesWrittenTotal),
+    throttled_s: Math.round(sum(({ throttledMsTotal }) => throttledMsTotal)) / 1000,
   };
 }
 

@@ -49,6 +49,30 @@ export class Metrics {
     "xerj_memtable_bytes",
     "Bytes of documents that are not in segments on disk yet",
   );
+  readonly #merging = this.#gaugeBy(
+    "xerj_merges_running",
+    "Merges that are being built, or wait for a thread",
+  );
+  readonly #mergeQueue = this.#gaugeBy("xerj_merges_queued", "Merges that wait for a thread");
+  readonly #mergeWaiting = this.#gaugeBy(
+    "xerj_merges_without_room",
+    "Shards whose merges wait for free space",
+  );
+  readonly #mergeDebt = this.#gaugeBy(
+    "xerj_merge_debt_bytes",
+    "Bytes that merges which are due, or under way, have still to read and write",
+  );
+  readonly #mergeTotals = {
+    merges: this.#gaugeBy("xerj_merges_total", "Merges since start"),
+    failed: this.#gaugeBy("xerj_merges_failed_total", "Merges that failed since start"),
+    docs: this.#gaugeBy("xerj_merged_docs_total", "Documents that merges wrote since start"),
+    read: this.#gaugeBy("xerj_merge_read_bytes_total", "Bytes that merges read since start"),
+    written: this.#gaugeBy("xerj_merge_written_bytes_total", "Bytes that merges wrote since start"),
+    throttled: this.#gaugeBy(
+      "xerj_merge_throttled_seconds_total",
+      "Time that merges waited for [merge] io_rate_mb_per_sec since start",
+    ),
+  };
   readonly #memory = new Gauge({
     name: "xerj_memory_usage_bytes",
     help: "Memory of the process; mapped files count to rss only",
@@ -82,9 +106,10 @@ export class Metrics {
 
   /** What the writers measured. */
   measured(timings: readonly WriterTimings[]): void {
-    for (const { walWriteSeconds, flushSeconds, bytesWritten } of timings) {
+    for (const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten } of timings) {
       for (const seconds of walWriteSeconds) this.#walWrite.observe(seconds);
       for (const seconds of flushSeconds) this.#flushDuration.observe(seconds);
+      for (const seconds of mergeSeconds) this.#mergeDuration.observe(seconds);
       this.#bytesWritten.inc(bytesWritten);
     }
   }
@@ -103,6 +128,11 @@ export class Metrics {
       this.#walSize,
       this.#retained,
       this.#memoryDocs,
+      this.#merging,
+      this.#mergeQueue,
+      this.#mergeWaiting,
+      this.#mergeDebt,
+      ...Object.values(this.#mergeTotals),
     ];
     for (const gauge of byIndex) gauge.reset();
     for (const shard of stats) {
@@ -113,6 +143,17 @@ export class Metrics {
       this.#walSize.inc(labels, shard.walBytes);
       this.#retained.inc(labels, shard.retainedBytes);
       this.#memoryDocs.inc(labels, shard.memoryBytes);
+      const { merges } = shard;
+      this.#merging.inc(labels, merges.running.length);
+      this.#mergeQueue.inc(labels, merges.running.filter(({ started }) => !started).length);
+      this.#mergeWaiting.inc(labels, merges.waiting === undefined ? 0 : 1);
+      this.#mergeDebt.inc(labels, merges.debtBytes);
+      this.#mergeTotals.merges.inc(labels, merges.total);
+      this.#mergeTotals.failed.inc(labels, merges.failedTotal);
+      this.#mergeTotals.docs.inc(labels, merges.docsTotal);
+      this.#mergeTotals.read.inc(labels, merges.bytesReadTotal);
+      this.#mergeTotals.written.inc(labels, merges.bytesWrittenTotal);
+      this.#mergeTotals.throttled.inc(labels, merges.throttledMsTotal / 1000);
     }
     this.#memory.set({ kind: "rss" }, memory.rssBytes);
     this.#memory.set({ kind: "anonymous" }, memory.anonymousBytes);

@@ -15,6 +15,11 @@ const OPERATIONS: Readonly<
   "metrics": { summary: "Metrics in Prometheus's text form" },
   "openapi": { summary: "This document" },
   "admin.flush": { summary: "Put everything written so far into segments on disk" },
+  "snapshots.create": { summary: "Make a snapshot of the data directory", body: "Snapshot", ok: 201 },
+  "snapshots.list": { summary: "All snapshots" },
+  "snapshots.get": { summary: "A snapshot: when, what, how large" },
+  "snapshots.delete": { summary: "Delete a snapshot" },
+  "indices.attach": { summary: "Make an index of a folder that was put into the data directory" },
   "indices.list": { summary: "All indices" },
   "indices.create": { summary: "Make an index", body: "CreateIndex", ok: 201 },
   "indices.get": { summary: "An index: schema, segments, columns, log" },
@@ -62,6 +67,12 @@ const SCHEMAS: Json = {
       mappings: { type: "object" },
     },
   },
+  Snapshot: {
+    type: "object",
+    additionalProperties: false,
+    required: ["name"],
+    properties: { name: { type: "string", minLength: 1, maxLength: 128 } },
+  },
   Update: {
     type: "object",
     required: ["doc"],
@@ -76,6 +87,7 @@ const SCHEMAS: Json = {
 };
 
 const PARAMETERS: Readonly<Record<string, Json>> = {
+  rename: { type: "string" },
   refresh: { type: "string", enum: ["", "true", "false", "wait_for"] },
   if_seq_no: { type: "integer", minimum: 0 },
   if_primary_term: { type: "integer", minimum: 1 },

@@ -5,6 +5,7 @@
  */
 import { RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
+import type { DirectorySnapshots } from "../control/snapshots.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Health, healthOf, type HealthWarning } from "../engine/health.ts";
 import type { ShardStats } from "../engine/messages.ts";
@@ -27,11 +28,13 @@ import {
   flush,
   getMapping,
   listIndices,
+  merge,
   putMapping,
   refresh,
 } from "./indices.ts";
 import type { MemoryReading, Metrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
+import { attachIndex, createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./snapshots.ts";
 
 /** What the server tells about itself. */
 export interface ServerFacts {
@@ -49,6 +52,7 @@ export interface NativeOptions {
   readonly engine: Engine;
   readonly metrics: Metrics;
   readonly facts: ServerFacts;
+  readonly snapshots: DirectorySnapshots;
 }
 
 type EngineHandler = (engine: Engine, context: RequestContext) => Promise<Answer> | Answer;
@@ -86,6 +90,19 @@ export function nativeRouter(options: NativeOptions): Router {
     name: "openapi",
   });
   on("POST", "/v1/admin/flush", flush, { name: "admin.flush" });
+  const { snapshots } = options;
+  on("POST", "/v1/admin/snapshot", (_engine, context) => createSnapshot(snapshots, context), {
+    name: "snapshots.create",
+    accepts: JSON_BODIES,
+  });
+  on("GET", "/v1/admin/snapshot", () => listSnapshots(snapshots), { name: "snapshots.list" });
+  on("GET", "/v1/admin/snapshot/{name}", (_engine, context) => getSnapshot(snapshots, context), {
+    name: "snapshots.get",
+  });
+  on("DELETE", "/v1/admin/snapshot/{name}", (_engine, context) => deleteSnapshot(snapshots, context), {
+    name: "snapshots.delete",
+  });
+  on("POST", "/v1/indices/{name}/_attach", attachIndex, { name: "indices.attach", parameters: ["rename"] });
   on("GET", "/v1/indices", listIndices, { name: "indices.list" });
   on("PUT", "/v1/indices/{name}", createIndex, { name: "indices.create", accepts: JSON_BODIES });
   on("GET", "/v1/indices/{name}", describeIndex, { name: "indices.get" });
@@ -95,6 +112,7 @@ export function nativeRouter(options: NativeOptions): Router {
   for (const path of ["flush", "_flush"]) {
     on("POST", `/v1/indices/{name}/${path}`, flush, { name: "indices.flush" });
   }
+  on("POST", "/v1/indices/{name}/merge", merge, { name: "indices.merge", accepts: JSON_BODIES });
   for (const path of ["refresh", "_refresh"]) {
     on("POST", `/v1/indices/{name}/${path}`, refresh, { name: "indices.refresh" });
   }

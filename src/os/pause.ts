@@ -11,6 +11,11 @@ channel.port1.onmessage = () => waiting.shift()!();
 const unref = (port: MessagePort) => (port as unknown as { unref?: () => void }).unref?.();
 unref(channel.port1);
 
+/** Resolves after about `ms`. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Resolves in a later task of the event loop, after messages that wait already: about 10 us, no timer's 1 ms. */
 export function pause(): Promise<void> {
   return new Promise((resolve) => {

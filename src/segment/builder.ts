@@ -10,8 +10,9 @@ import { FileKind } from "../format/container.ts";
 import { encodeSegmentDirectory, type FieldEntry, FieldPart } from "../format/segment_directory.ts";
 import { writeNumericColumn, writeOrdinalColumn, writePresence } from "./column_writer.ts";
 import { buildIds, type IdsBody, type IdsBodyState } from "./ids_builder.ts";
-import type { FieldInput, SegmentInput } from "./input.ts";
+import type { FieldInput, SegmentInput, TermsInput, TextInput } from "./input.ts";
 import { type Allocate, type ByteSink, MemorySink, RunFile } from "./run_file.ts";
+import type { Scratch } from "./runs.ts";
 import type { SequenceFiles } from "./sequence_writer.ts";
 import { writeStored } from "./stored.ts";
 import { writeTerms } from "./terms_writer.ts";
@@ -39,6 +40,8 @@ export interface SegmentSinks {
   readonly seg: ByteSink;
   readonly sidx: ByteSink;
   readonly ids: ByteSink;
+  /** For what has to wait for its turn; in memory by default. */
+  readonly scratch?: () => Scratch;
 }
 
 /** Builds in memory, in steps. */
@@ -74,7 +77,10 @@ export function* buildSegmentInto(
 ): Generator<void, IdsBodyState> {
   const { docCount } = input;
   const files = {
-    seg: new RunFile(FileKind.Seg, uuid, { sink: sinks.seg }),
+    seg: new RunFile(FileKind.Seg, uuid, {
+      sink: sinks.seg,
+      ...(sinks.scratch ? { scratch: sinks.scratch } : {}),
+    }),
     sidx: new RunFile(FileKind.Sidx, uuid, { sink: sinks.sidx }),
   };
   const fields: FieldEntry[] = [];
@@ -94,14 +100,27 @@ function* writeField(field: FieldInput, docCount: number, files: SequenceFiles):
     const column = yield* writeNumericColumn(field, docCount, files);
     return { name, type, parts: FieldPart.Numbers, column, terms: undefined };
   }
+  const used = field.prepare ? yield* field.prepare() : undefined;
+  const entry = yield* writeFieldWithTerms(field, docCount, files, used);
+  field.release?.();
+  return entry;
+}
+
+function* writeFieldWithTerms(
+  field: TermsInput | TextInput,
+  docCount: number,
+  files: SequenceFiles,
+  used: Uint8Array | undefined,
+): Generator<void, FieldEntry> {
+  const { name, type } = field;
   if (field.kind === "text") {
-    const terms = yield* writeTerms(field, files.seg, docCount);
+    const terms = yield* writeTerms(field, files.seg, docCount, used);
     return { name, type, parts: FieldPart.Terms, column: undefined, terms };
   }
   const column = field.column
     ? yield* writeOrdinalColumn(field, docCount, files)
     : yield* writePresence(field, docCount, files);
-  const terms = yield* writeTerms(field, files.seg, docCount);
+  const terms = yield* writeTerms(field, files.seg, docCount, used);
   const parts = FieldPart.Terms | (field.column ? FieldPart.Ordinals : FieldPart.PresenceOnly);
   return { name, type, parts, column, terms };
 }

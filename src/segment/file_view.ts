@@ -21,6 +21,25 @@ export interface FileImage {
    * Header, page table, directory and footer are there from the start. Undefined: all of it is.
    */
   readonly load?: (offset: number, length: number) => void;
+  /** Where pages come and go, so that no more than a few are in memory: for files of any size. Undefined: they stay. */
+  readonly pages?: PageKeeper;
+}
+
+/** Brings pages of an image into memory and lets go of others. */
+export interface PageKeeper {
+  /** @param run Its name, `<field>:<part>`. */
+  window(run: string): PageWindow;
+}
+
+/** Pages of one run. */
+export interface PageWindow {
+  /**
+   * Makes pages [first, last] of the file readable, until a few more ranges of the run were asked for, or the first one
+   * of another field. Pages that were not there lose their bit in `verified`.
+   *
+   * @throws {IoError}
+   */
+  hold(first: number, last: number): void;
 }
 
 /** The three files of a segment. */

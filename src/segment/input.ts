@@ -61,8 +61,19 @@ export interface NumericCursor {
   fill(docs: Uint32Array, values: Float64Array | BigInt64Array): number;
 }
 
+/** What inputs with terms may do beforehand and afterwards; a builder calls both once. */
+export interface Preparation {
+  /**
+   * Work without which the first cursor would take long to open, in steps. Returns by byte value 1 where it occurs in
+   * some term (and perhaps where it does not), so that the builder need not read the terms for that.
+   */
+  readonly prepare?: () => Generator<void, Uint8Array>;
+  /** Lets go what was prepared: no cursor is opened soon. */
+  readonly release?: () => void;
+}
+
 /** Whole values from a sorted dictionary: keyword, ip, flattened. */
-export interface TermsInput {
+export interface TermsInput extends Preparation {
   readonly kind: "terms";
   readonly name: string;
   readonly type: string;
@@ -81,7 +92,7 @@ export interface OrdinalCursor {
 }
 
 /** Analysed text. */
-export interface TextInput {
+export interface TextInput extends Preparation {
   readonly kind: "text";
   readonly name: string;
   readonly type: string;

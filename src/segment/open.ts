@@ -188,6 +188,13 @@ export class StoredSegment implements SegmentReader {
     for (const door of [this.#seg, this.#sidx, this.#idsDoor]) door.verifyAll();
   }
 
+  /** Verifies the pages that `known` has no bit for, in steps: one bitmap for each of the three files. */
+  *verifyOthers(known: { readonly seg: Uint32Array; readonly sidx: Uint32Array; readonly ids: Uint32Array }) {
+    yield* this.#seg.verifyOthers(known.seg);
+    yield* this.#sidx.verifyOthers(known.sidx);
+    yield* this.#idsDoor.verifyOthers(known.ids);
+  }
+
   #termsMeta(entry: FieldEntry): TermsMeta {
     return parseTermsMeta(entry.terms);
   }

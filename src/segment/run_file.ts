@@ -15,7 +15,7 @@ import {
   type RunEntry,
 } from "../format/container.ts";
 import { PAGE_BYTES } from "./file_view.ts";
-import type { RunRange, RunWriter } from "./runs.ts";
+import type { RunRange, RunWriter, Scratch } from "./runs.ts";
 
 /** Takes a file's bytes in order. Pieces belong to the sink from then on. */
 export interface ByteSink {
@@ -84,16 +84,18 @@ export class RunFile implements RunWriter {
   #chunkLength = 0;
   #runName: string | undefined;
   #runOffset = 0;
+  readonly scratch: (() => Scratch) | undefined;
 
   /** @param resume Body written before; its bytes are not given to the sink again. */
   constructor(
     kind: FileKindCode,
     uuid: string,
-    options: { readonly sink: ByteSink; readonly resume?: OpenBody },
+    options: { readonly sink: ByteSink; readonly resume?: OpenBody; readonly scratch?: () => Scratch },
   ) {
     this.#kind = kind;
     this.#uuid = uuid;
     this.#sink = options.sink;
+    this.scratch = options.scratch;
     const { resume } = options;
     if (resume) {
       for (const run of resume.runs) {

@@ -25,6 +25,16 @@ export interface RunWriter {
   readonly length: number;
   /** Ends the current run; an empty one is allowed. */
   end(): RunRange;
+  /** Makes a place for pieces of runs whose turn has not come, where they may be too many for memory. */
+  readonly scratch?: (() => Scratch) | undefined;
+}
+
+/** Bytes that wait on a disk. */
+export interface Scratch {
+  write(piece: Uint8Array): void;
+  /** All of it again, in order; each piece is valid until the next. */
+  pieces(): Iterable<Uint8Array>;
+  close(): void;
 }
 
 /**

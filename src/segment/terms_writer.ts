@@ -1,7 +1,7 @@
 /**
  * How do a field's sorted terms become a dictionary and postings?
  *
- * One pass over the terms finds their alphabet, a second one encodes. Postings go straight into their run; what
+ * One pass over the terms finds their alphabet (unless the input knows it), a second one encodes. Postings go straight into their run; what
  * belongs to the other runs (dictionary, positions) waits in memory, encoded.
  *
  * @module
@@ -21,18 +21,30 @@ import {
 } from "../format/terms_block.ts";
 import type { TermCursor, TermsInput, TextInput } from "./input.ts";
 import { type LoadedNorms, loadNorms, writeNorms } from "./norms.ts";
-import type { RunWriter } from "./runs.ts";
+import type { RunWriter, Scratch } from "./runs.ts";
 import { layoutOf, type TermsMeta } from "./terms_meta.ts";
 
-/** Work between two yields: so many postings, a term counting as one as well. */
+/** Work between two yields: so many postings, a few milliseconds of them. */
 const YIELD_POSTINGS = 1 << 16;
+/** What a term costs besides, in postings. */
+const TERM_POSTINGS = 16;
 /** A buffer is emptied into its run, or into a list of pieces, when it holds so much. */
 const DRAIN_BYTES = 1 << 18;
+
+/** So many bytes of waiting pieces stay in memory where there is a scratch place for more. */
+const HELD_BYTES_MAX = 1 << 22;
 
 /** Finished pieces of a run that has to wait for its turn. */
 class Pieces {
   readonly #pieces: Uint8Array[] = [];
+  readonly #makeScratch: (() => Scratch) | undefined;
+  #scratch: Scratch | undefined;
+  #heldBytes = 0;
   length = 0;
+
+  constructor(makeScratch: (() => Scratch) | undefined) {
+    this.#makeScratch = makeScratch;
+  }
 
   /** Takes what `writer` holds. */
   take(writer: ByteWriter): void {
@@ -40,13 +52,28 @@ class Pieces {
     writer.clear();
     this.#pieces.push(bytes);
     this.length += bytes.length;
+    this.#heldBytes += bytes.length;
+    if (this.#makeScratch && this.#heldBytes >= HELD_BYTES_MAX) {
+      this.#spill(this.#scratch ??= this.#makeScratch());
+    }
   }
 
   write(name: string, out: RunWriter): void {
     if (this.length === 0) return;
     out.begin(name);
+    if (this.#scratch) {
+      for (const piece of this.#scratch.pieces()) out.append(piece);
+      this.#scratch.close();
+      this.#scratch = undefined;
+    }
     for (const piece of this.#pieces) out.appendOwned(piece);
     out.end();
+  }
+
+  #spill(scratch: Scratch): void {
+    for (const piece of this.#pieces) scratch.write(piece);
+    this.#pieces.length = 0;
+    this.#heldBytes = 0;
   }
 }
 
@@ -125,15 +152,17 @@ class BlockFiller {
  * Writes the runs of a dictionary. Yields now and then, so that its thread can do other things.
  *
  * @param docCount Documents of the segment.
+ * @param used By byte value: 1 where it may occur in a term; undefined: not known.
  * @returns What `openTerms` needs to read them back.
  */
 export function* writeTerms(
   input: TermsInput | TextInput,
   out: RunWriter,
   docCount: number,
+  used?: Uint8Array,
 ): Generator<void, TermsMeta> {
   const isText = input.kind === "text";
-  const alphabet = yield* scanAlphabet(input.openTerms());
+  const alphabet = alphabetOf(used ?? (yield* scanBytes(input.openTerms())));
   const loaded = isText ? loadNorms(input, docCount) : null;
   const described: TermsMeta = {
     termCount: 0,
@@ -177,8 +206,8 @@ function* writeRuns(
   const norms = loaded === null ? null : loaded.norms;
   const postings = new PostingsEncoder({ freqs: meta.freqs, positions: meta.positions, norms });
   const filler = new BlockFiller(meta.freqs, meta.positions);
-  const dictionary = new DictionaryEncoder(meta);
-  const positionPieces = new Pieces();
+  const dictionary = new DictionaryEncoder(meta, out.scratch);
+  const positionPieces = new Pieces(out.scratch);
   const totals: Totals = { termCount: 0, sumDocFreq: 0, sumTotalTermFreq: 0 };
   const cursor = input.openTerms();
   let hasBegun = false;
@@ -198,7 +227,7 @@ function* writeRuns(
       drainPostings(postings, out);
     }
     if (postings.positions.length >= DRAIN_BYTES) drainPositions(postings, positionPieces);
-    work += docFreq + 1;
+    work += docFreq + TERM_POSTINGS;
     if (work >= YIELD_POSTINGS) {
       work = 0;
       yield;
@@ -251,7 +280,7 @@ class DictionaryEncoder {
   readonly #block: TermBlockEncoder;
   readonly #fst = new FstBuilder();
   readonly #buffer = new ByteWriter(DRAIN_BYTES);
-  readonly #pieces = new Pieces();
+  readonly #pieces: Pieces;
   readonly #offsets: number[] = [0];
   readonly #hasPostings: boolean;
   /** The last term, to shorten the first of the next block. */
@@ -260,7 +289,8 @@ class DictionaryEncoder {
   #postingsAt = 0;
   #positionsAt = 0;
 
-  constructor(meta: TermsMeta) {
+  constructor(meta: TermsMeta, makeScratch: (() => Scratch) | undefined) {
+    this.#pieces = new Pieces(makeScratch);
     this.#block = new TermBlockEncoder(layoutOf({ ...meta, termCount: 1 }));
     this.#hasPostings = meta.postings;
   }
@@ -329,25 +359,27 @@ class DictionaryEncoder {
   }
 }
 
-/** The bytes that occur in terms, ascending. */
-function* scanAlphabet(cursor: TermCursor): Generator<void, Uint8Array> {
-  const seen = new Uint8Array(256);
+/** By byte value: 1 where it occurs in a term. */
+function* scanBytes(cursor: TermCursor): Generator<void, Uint8Array> {
+  const used = new Uint8Array(256);
   let work = 0;
   while (cursor.next()) {
-    markBytes(cursor.bytes, cursor.start, cursor.end, seen);
+    markBytes(cursor.bytes, cursor.start, cursor.end, used);
     work += cursor.end - cursor.start + 4;
     if (work >= YIELD_POSTINGS * 8) {
       work = 0;
       yield;
     }
   }
-  const alphabet: number[] = [];
-  for (let byte = 0; byte < 256; byte++) if (seen[byte] === 1) alphabet.push(byte);
-  return Uint8Array.from(alphabet);
+  return used;
 }
 
-function markBytes(bytes: Uint8Array, start: number, end: number, seen: Uint8Array): void {
-  for (let at = start; at < end; at++) seen[bytes[at]!] = 1;
+function alphabetOf(used: Uint8Array): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => used[byte] !== 0);
+}
+
+function markBytes(bytes: Uint8Array, start: number, end: number, used: Uint8Array): void {
+  for (let at = start; at < end; at++) used[bytes[at]!] = 1;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -11,7 +11,7 @@ import { type ManifestSegment, SEGMENT_FILE_NAMES } from "../format/manifest.ts"
 import { diskFull, isDiskFull, Poison } from "../wal/poison.ts";
 import { makeDirectoryDurably } from "../wal/staged_file.ts";
 import { flush, hasUnflushed } from "./flush.ts";
-import { emptyShard, loadSegments, recoverShard, type RecoverOptions } from "./recover.ts";
+import { emptyShard, loadSegments, type RecoverOptions, recoverShard } from "./recover.ts";
 import type { ShardState } from "./state.ts";
 import { createShard, openShard, type ShardIdentity, type StoreEnvironment } from "./store.ts";
 import { type NextNumbers, takeInventory } from "./store_inventory.ts";

@@ -153,7 +153,7 @@ async function writeCapture(
     written = await writeSegment(state, built, { tombstones, bornDead: joined?.bornDead ?? null });
     bytesWritten = SEGMENT_FILES.reduce((sum, file) => sum + written!.files[file].sizeBytes, 0);
   }
-  await store.syncAsync();
+  if (store.rules.walBeforeManifest) await store.syncAsync();
   const segments = capture.kept.map(({ segment, liveCount }): ManifestSegment => {
     assert(segment.home.kind === "disk", "kept segments are on disk");
     return { ...segment.home.entry, liveDocs: liveCount };

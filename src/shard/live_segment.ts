@@ -24,10 +24,23 @@ export class LiveSegment {
   #published: Uint32Array | null = null;
   #changed = true;
 
-  constructor(readonly ref: SegmentRef, readonly reader: SegmentReader, readonly home: SegmentHome) {
+  #home: SegmentHome;
+
+  constructor(readonly ref: SegmentRef, readonly reader: SegmentReader, home: SegmentHome) {
+    this.#home = home;
     this.liveCount = reader.docCount;
     this.live = null;
     if (reader.bornDead) this.killBits(reader.bornDead);
+  }
+
+  get home(): SegmentHome {
+    return this.#home;
+  }
+
+  /** A manifest says that the segment is of this level now. Disk segments only. */
+  setLevel(level: number): void {
+    assert(this.#home.kind === "disk", "a segment with a level is on disk");
+    this.#home = { ...this.#home, entry: { ...this.#home.entry, level } };
   }
 
   isLive(doc: number): boolean {

@@ -12,7 +12,10 @@ export interface PlannedSegment {
   /** Of its three files. */
   readonly sizeBytes: number;
   readonly docs: number;
+  /** As files say: deletes that only the log holds do not count. */
   readonly liveDocs: number;
+  /** It holds deletes for other segments, and cannot go without another in its place. */
+  readonly carries?: boolean;
   /** Least and greatest time of its documents; undefined: it has none. */
   readonly minTimeMs?: number | undefined;
   readonly maxTimeMs?: number | undefined;
@@ -32,9 +35,19 @@ export interface MergeRules {
 
 export type MergePlan =
   /** The live documents of `inputs` become one segment; none, when there is no live document. */
-  | { readonly kind: "merge"; readonly inputs: readonly number[]; readonly level: number; readonly why: string }
+  | {
+    readonly kind: "merge";
+    readonly inputs: readonly number[];
+    readonly level: number;
+    readonly why: string;
+  }
   /** The segment stays as it is and counts to another level. */
-  | { readonly kind: "move"; readonly inputs: readonly number[]; readonly level: number; readonly why: string };
+  | {
+    readonly kind: "move";
+    readonly inputs: readonly number[];
+    readonly level: number;
+    readonly why: string;
+  };
 
 /** A merge reads no more segments at once: each costs a few pages of memory. */
 export const MAX_INPUTS = 100;
@@ -48,14 +61,19 @@ export const DEAD_SHARE_MAX = 0.5;
  * @param segments Those that no merge is reading, oldest first.
  */
 export function planMerge(segments: readonly PlannedSegment[], rules: MergeRules): MergePlan | undefined {
-  const dead = segments.filter(({ liveDocs }) => liveDocs === 0);
-  if (dead.length > 0) {
-    return { kind: "merge", inputs: numbersOf(dead.slice(0, MAX_INPUTS)), level: 0, why: "nobody is alive" };
-  }
+  const dead = planDrop(segments);
+  if (dead) return dead;
   const plan = rules.strategy === "size_tiered"
     ? planSizeTiered(segments, rules)
     : planLogStructured(segments, rules);
   return plan ?? planRewrite(segments, rules);
+}
+
+/** Segments that can go as they are. */
+function planDrop(segments: readonly PlannedSegment[]): MergePlan | undefined {
+  const dead = segments.filter(({ liveDocs, carries }) => liveDocs === 0 && !carries);
+  if (dead.length === 0) return undefined;
+  return { kind: "merge", inputs: numbersOf(dead.slice(0, MAX_INPUTS)), level: 0, why: "nobody is alive" };
 }
 
 /** Gets rid of the documents of a segment of which most are dead. */
@@ -63,7 +81,9 @@ function planRewrite(segments: readonly PlannedSegment[], rules: MergeRules): Me
   let worst: PlannedSegment | undefined;
   for (const segment of segments) {
     if (deadShare(segment) < DEAD_SHARE_MAX || liveBytes(segment) > rules.maxSegmentBytes) continue;
-    if (!worst || segment.sizeBytes - liveBytes(segment) > worst.sizeBytes - liveBytes(worst)) worst = segment;
+    if (!worst || segment.sizeBytes - liveBytes(segment) > worst.sizeBytes - liveBytes(worst)) {
+      worst = segment;
+    }
   }
   return worst &&
     { kind: "merge", inputs: [worst.number], level: worst.level ?? 0, why: "most documents are dead" };
@@ -78,10 +98,8 @@ export function planForced(
   segments: readonly PlannedSegment[],
   { maxSegments, expungeOnly }: { readonly maxSegments: number; readonly expungeOnly: boolean },
 ): MergePlan | undefined {
-  const dead = segments.filter(({ liveDocs }) => liveDocs === 0);
-  if (dead.length > 0) {
-    return { kind: "merge", inputs: numbersOf(dead.slice(0, MAX_INPUTS)), level: 0, why: "nobody is alive" };
-  }
+  const dead = planDrop(segments);
+  if (dead) return dead;
   const surplus = expungeOnly ? 0 : segments.length - maxSegments;
   if (surplus > 0) {
     const smallest = [...segments].sort(bySize).slice(0, Math.min(surplus + 1, MAX_INPUTS));
@@ -121,13 +139,17 @@ export function mergeDebtBytes(segments: readonly PlannedSegment[], rules: Merge
     const sizeBytes = sumLiveBytes(inputs);
     debt += inputs.reduce((sum, segment) => sum + segment.sizeBytes, sizeBytes);
     const docs = inputs.reduce((sum, { liveDocs }) => sum + liveDocs, 0);
-    if (docs > 0) left.push({ ...rangeOf(inputs), number: -1 - i, sizeBytes, docs, liveDocs: docs, level: plan.level });
+    if (docs > 0) {
+      left.push({ ...rangeOf(inputs), number: -1 - i, sizeBytes, docs, liveDocs: docs, level: plan.level });
+    }
   }
   return debt;
 }
 
 /** Time range of several segments together. */
-export function rangeOf(segments: readonly PlannedSegment[]): Pick<PlannedSegment, "minTimeMs" | "maxTimeMs"> {
+export function rangeOf(
+  segments: readonly PlannedSegment[],
+): Pick<PlannedSegment, "minTimeMs" | "maxTimeMs"> {
   let min: number | undefined;
   let max: number | undefined;
   for (const { minTimeMs, maxTimeMs } of segments) {

@@ -74,7 +74,12 @@ function planPush(
   if (joined.length <= MAX_INPUTS && sumLiveBytes(joined) <= rules.maxSegmentBytes) {
     return { kind: "merge", inputs: inOrder(segments, joined), level: level + 1, why };
   }
-  return { kind: "move", inputs: [oldest.number], level: freeLevel([oldest], { levels, from: level + 2 }), why };
+  return {
+    kind: "move",
+    inputs: [oldest.number],
+    level: freeLevel([oldest], { levels, from: level + 2 }),
+    why,
+  };
 }
 
 /** `chosen` and those of `others` that share a time with them, or with one that does. */

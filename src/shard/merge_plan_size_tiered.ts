@@ -36,7 +36,12 @@ export function planSizeTiered(
     const members = classes.get(sizeClass)!;
     if (members.length < rules.minSegments) continue;
     const chosen = fitting(members.sort(bySize), rules);
-    return { kind: "merge", inputs: inOrder(segments, chosen), level: 0, why: `size class ${sizeClass} is full` };
+    return {
+      kind: "merge",
+      inputs: inOrder(segments, chosen),
+      level: 0,
+      why: `size class ${sizeClass} is full`,
+    };
   }
   return undefined;
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type MergePlan, type MergeRules, type PlannedSegment, planMerge, rangeOf } from "./merge_plan.ts";
+import { type MergePlan, type MergeRules, planMerge, type PlannedSegment, rangeOf } from "./merge_plan.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -73,11 +73,19 @@ export function simulateMerges(options: SimulationOptions): Simulation {
       if (docs === 0) continue;
       const sizeBytes = docs * DOC_BYTES;
       writtenBytes += sizeBytes;
-      const merged = { ...rangeOf(inputs), number: number++, sizeBytes, docs, liveDocs: docs, level: plan.level };
+      const merged = {
+        ...rangeOf(inputs),
+        number: number++,
+        sizeBytes,
+        docs,
+        liveDocs: docs,
+        level: plan.level,
+      };
       segments.splice(at, 0, merged);
     }
     options.checkRest?.(segments);
-    const total = (of: (segment: PlannedSegment) => number) => segments.reduce((sum, one) => sum + of(one), 0);
+    const total = (of: (segment: PlannedSegment) => number) =>
+      segments.reduce((sum, one) => sum + of(one), 0);
     points.push({
       flushedBytes,
       writtenBytes,
@@ -91,7 +99,11 @@ export function simulateMerges(options: SimulationOptions): Simulation {
 
 function flushedSegment(
   { rules, lateShare }: SimulationOptions,
-  { random, flush, number }: { readonly random: () => number; readonly flush: number; readonly number: number },
+  { random, flush, number }: {
+    readonly random: () => number;
+    readonly flush: number;
+    readonly number: number;
+  },
 ): PlannedSegment {
   // Most flushes are full; some come early because their interval is over.
   const share = random() < 0.2 ? 0.02 + random() * 0.3 : 0.8 + random() * 0.2;

@@ -76,7 +76,8 @@ export function loadSegments(state: ShardState): void {
   const byUuid = new Map<string, LiveSegment>();
   for (const entry of store.manifest.segments) {
     const segment = mapSegment(environment, store.segmentPath(entry.number), entry);
-    if (segment.reader.uuid !== entry.uuid || segment.reader.docCount !== entry.docCount) {
+    const isOther = store.rules.segmentUuids && segment.reader.uuid !== entry.uuid;
+    if (isOther || segment.reader.docCount !== entry.docCount) {
       throw new CorruptionError(
         `Cannot open segment ${entry.number}: it holds uuid ${segment.reader.uuid} and ${segment.reader.docCount} ` +
           `documents, the manifest says ${entry.uuid} and ${entry.docCount}`,

@@ -9,7 +9,13 @@
  * @module
  */
 import { IoError } from "../base/errors.ts";
-import { generationName, MANIFEST_FOLDER, manifestName, segmentName, WAL_FOLDER } from "../format/file_names.ts";
+import {
+  generationName,
+  MANIFEST_FOLDER,
+  manifestName,
+  segmentName,
+  WAL_FOLDER,
+} from "../format/file_names.ts";
 import { type Manifest, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
 
@@ -46,7 +52,11 @@ const SLICE_MS = 2;
  *
  * @throws {IoError} `EXDEV`: the shard's folder is spread over several file systems.
  */
-export async function linkShard(fs: FileSystem, captured: CapturedShard, options: LinkOptions): Promise<void> {
+export async function linkShard(
+  fs: FileSystem,
+  captured: CapturedShard,
+  options: LinkOptions,
+): Promise<void> {
   const { to, clock, pause } = options;
   let sliceEndMs = clock.monotonicMs() + SLICE_MS;
   for (const step of linkSteps(fs, captured, to)) {

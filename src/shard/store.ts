@@ -14,9 +14,11 @@ import { randomUuid } from "../base/uuid.ts";
 import { manifestName } from "../format/file_names.ts";
 import { extendHistory, foldHistory, type History, NO_HISTORY, type Run } from "../format/history.ts";
 import { type Checkpoint, encodeManifest, type Manifest, type ManifestSegment } from "../format/manifest.ts";
+import { RecordKind } from "../format/wal.ts";
 import { bootMark } from "../format/wal_header.ts";
 import { diskFull, isDiskFull, Poison } from "../wal/poison.ts";
-import { type LogPosition, type RecordToAppend, ShardLog } from "../wal/shard_log.ts";
+import { ALL_RULES, type Rules } from "../wal/rules.ts";
+import { type LogOptions, type LogPosition, type RecordToAppend, ShardLog } from "../wal/shard_log.ts";
 import { makeDirectoryDurably, writeDurably } from "../wal/staged_file.ts";
 import type { ShardIdentity, StoreEnvironment } from "./store_environment.ts";
 import { type Inventory, type NextNumbers, takeInventory } from "./store_inventory.ts";
@@ -144,12 +146,16 @@ export class ShardStore {
     this.directory = inventory.directory;
     this.#environment = environment;
     this.#poison = poison;
-    this.#retained = new Retained(inventory, environment.clock.monotonicMs());
+    this.#retained = new Retained(inventory, environment.clock.monotonicMs(), this.rules);
     this.#retained.opened(manifest.number);
     this.#next = { ...inventory.next };
     this.#manifest = manifest;
     this.#history = manifest.history;
     this.#plan = plan;
+  }
+
+  get rules(): Rules {
+    return this.#environment.rules ?? ALL_RULES;
   }
 
   /** The newest one that is durable. */
@@ -203,8 +209,7 @@ export class ShardStore {
     assert(!this.#closed, "the store is open");
     try {
       if (!this.#log) this.#startLog();
-      const manifest = this.#runManifest!;
-      this.#writeManifest(manifest);
+      if (this.#runManifest) this.#writeManifest(this.#runManifest);
       this.#runManifest = undefined;
     } catch (error) {
       throw isDiskFull(error) ? diskFull(this.directory) : error;
@@ -213,24 +218,41 @@ export class ShardStore {
 
   #startLog(): void {
     const { random, bootId } = this.#environment;
-    this.#putAside();
+    if (this.rules.aside) this.#putAside();
     const generation = this.#next.generation++;
     const { base, repeated, previous, previousEnd, history: found, shortestHistory } = this.#plan;
     const last = repeated?.end ?? base;
     const run: Run = { id: randomUuid(random), lsn: last.lsn, generation, manifest: this.#next.manifest };
     const history = foldHistory(extendHistory(found, run), shortestHistory);
     const { indexUuid, incarnation, shard, shards } = this.#manifest;
-    this.#log = new ShardLog(
-      {
-        ...this.#environment,
-        folder: walFolder(this.directory),
-        poison: this.#poison,
-        nextGeneration: () => this.#next.generation++,
-        onGeneration: ({ path, head, previousBytes }) => {
-          if (this.#log) this.#retained.setGenerationBytes(this.#log.position.generation, previousBytes);
-          this.#retained.addGeneration(head.generation, { path, head, sizeBytes: 0 });
-        },
+    const log: LogOptions = {
+      ...this.#environment,
+      folder: walFolder(this.directory),
+      poison: this.#poison,
+      nextGeneration: () => this.#next.generation++,
+      onGeneration: ({ path, head, previousBytes }) => {
+        if (this.#log) this.#retained.setGenerationBytes(this.#log.position.generation, previousBytes);
+        this.#retained.addGeneration(head.generation, { path, head, sizeBytes: 0 });
       },
+    };
+    if (!this.rules.foundFilesUntouched && this.#plan.whole) {
+      this.#log = new ShardLog(log, {
+        indexUuid,
+        incarnation,
+        shard,
+        shards,
+        boot: bootMark(bootId),
+        history: found,
+      }, {
+        place: { ...this.#plan.whole.head, previousEnd },
+        repeated: undefined,
+        last,
+        found: this.#plan.whole,
+      });
+      return;
+    }
+    this.#log = new ShardLog(
+      log,
       { indexUuid, incarnation, shard, shards, boot: bootMark(bootId), history },
       {
         place: {
@@ -283,6 +305,7 @@ export class ShardStore {
   append(kind: number, record: RecordToAppend): { readonly lsn: number } {
     assert(!this.#deleted, "the index is not deleted");
     if (!this.started) this.ensureRun();
+    if (kind === RecordKind.Mapping && !this.rules.mappingInLog) return { lsn: this.position.lsn };
     this.rollIfNeeded();
     return this.#log!.append(kind, record);
   }
@@ -412,7 +435,7 @@ export class ShardStore {
     assert(checkpoint.lsn >= this.#manifest.checkpoint.lsn, "a checkpoint never goes back");
     assert(checkpoint.lsn <= this.position.lsn, "a checkpoint lies within the log");
     const fresh = publication.segments.filter(({ number }) => !this.#names(number));
-    if (this.#log!.syncedLsn < checkpoint.lsn) this.sync();
+    if (this.#log!.syncedLsn < checkpoint.lsn && this.rules.walBeforeManifest) this.sync();
     const manifest = this.#nextManifest({ ...this.#manifest, ...publication });
     try {
       this.#writeManifest(manifest);
@@ -467,9 +490,13 @@ export class ShardStore {
    *
    * @param pinned Numbers of manifests that snapshots and backups hold.
    * @param now Short of disk: unpinned files go though their time has not come.
+   * @param retainMs Short of disk: those that have been superseded for less stay.
    * @throws {IoError}
    */
-  release(pinned: ReadonlySet<number>, { now = false }: { readonly now?: boolean } = {}): ReleaseReport {
+  release(
+    pinned: ReadonlySet<number>,
+    { now = false, retainMs }: { readonly now?: boolean; readonly retainMs?: number } = {},
+  ): ReleaseReport {
     const { fs, clock, retainSupersededMs } = this.#environment;
     if (this.#poison.cause || this.#closed) {
       return { manifests: [], segments: [], generations: [], leftovers: [] };
@@ -477,7 +504,7 @@ export class ShardStore {
     this.markIfIdle();
     return this.#retained.release(fs, {
       pinned: this.#pins.size === 0 ? pinned : new Set([...pinned, ...this.#pins.keys()]),
-      retainMs: now ? 0 : retainSupersededMs(),
+      retainMs: now ? 0 : retainMs ?? retainSupersededMs(),
       nowMs: clock.monotonicMs(),
       wallMs: clock.nowMs(),
       started: this.started,

@@ -15,6 +15,7 @@ import { bootMark } from "../format/wal_header.ts";
 import type { FileSystem } from "../os/fs.ts";
 import type { FoundBody, FoundGeneration } from "../wal/generation_file.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
+import { ALL_RULES, type Rules } from "../wal/rules.ts";
 import { type GenerationScan, scanGeneration, type TornTail, tornTail } from "../wal/scan.ts";
 import type { StoreEnvironment } from "./store_environment.ts";
 import { segmentFileProblem } from "./store_footer.ts";
@@ -61,15 +62,17 @@ export function decide(environment: StoreEnvironment, inventory: Inventory): Dec
   if (manifests.length === 0) {
     throw new OpenRefusedError("no_manifest", "there is no manifest of this index", [inventory.directory]);
   }
-  const past = checkHistories(inventory);
+  const rules = environment.rules ?? ALL_RULES;
+  const past = checkHistories(inventory, rules);
   const coverage = new Coverage(environment, { inventory, past });
   const passedOver: { number: number; path: string; manifest?: Manifest; reason: string; error: Error }[] =
     [];
-  for (const found of manifests.toReversed()) {
+  const candidates = rules.anyCoveredManifest ? manifests.toReversed() : manifests.slice(-1);
+  for (const found of candidates) {
     const { number, path } = found;
     const outcome = found.kind === "unreadable"
       ? found.error
-      : manifestProblem(environment.fs, inventory.directory, { found, past }) ??
+      : manifestProblem(environment.fs, inventory.directory, { found, past, rules }) ??
         coverage.of(found.manifest.checkpoint);
     if (outcome instanceof Error) {
       const manifest = found.kind === "ok" ? found.manifest : undefined;
@@ -109,7 +112,7 @@ interface ListedFile {
 }
 
 /** All lists are beginnings of the longest, and no file goes on where a later run had taken over. */
-function checkHistories({ manifests, generations }: Inventory): Past {
+function checkHistories({ manifests, generations }: Inventory, { oneHistory }: Rules): Past {
   const files: ListedFile[] = [];
   for (const found of manifests) {
     if (found.kind !== "ok") continue;
@@ -127,7 +130,7 @@ function checkHistories({ manifests, generations }: Inventory): Past {
     shortest = Math.min(shortest, historyLength(file.history));
   }
   const folded = new Set<string>();
-  for (const file of files) {
+  for (const file of oneHistory ? files : []) {
     const relation = isBeginning(file.history, longest.history);
     if (relation === "no") refuseMixed(file, longest, "neither's list of runs is a beginning of the other's");
     if (relation === "folded") folded.add(file.path);
@@ -152,7 +155,11 @@ function refuseMixed(file: ListedFile, longest: ListedFile, reason: string): nev
 function manifestProblem(
   fs: FileSystem,
   directory: string,
-  { found, past }: { readonly found: ReadableManifest; readonly past: Past },
+  { found, past, rules }: {
+    readonly found: ReadableManifest;
+    readonly past: Past;
+    readonly rules: Rules;
+  },
 ): Error | undefined {
   const { manifest, path } = found;
   // A catalogue lists the index, or nobody would open it.
@@ -167,7 +174,8 @@ function manifestProblem(
   for (const segment of manifest.segments) {
     for (const name of SEGMENT_FILE_NAMES) {
       const file = `${segmentFolder(directory, segment.number)}/${name}`;
-      const expected = { sizeBytes: segment.files[name].sizeBytes, uuid: segment.uuid };
+      const uuid = rules.segmentUuids ? segment.uuid : undefined;
+      const expected = { sizeBytes: segment.files[name].sizeBytes, uuid };
       const problem = segmentFileProblem(fs, file, expected);
       if (problem) {
         return new OpenRefusedError(
@@ -210,6 +218,12 @@ class Coverage {
   of(checkpoint: Checkpoint): Covered | Error {
     const { generations, directory } = this.#inventory;
     const newest = generations.at(-1);
+    const { rules = ALL_RULES } = this.#environment;
+    const isThere = ({ number, kind }: FoundGeneration) =>
+      number === checkpoint.generation && kind === "body";
+    if (!rules.anyCoveredManifest && !generations.some(isThere)) {
+      return notCovered(`there is no generation ${checkpoint.generation}`, `${directory}/wal`);
+    }
     if (!newest) return new OpenRefusedError("not_covered", "there is no WAL", [`${directory}/wal`]);
     if (checkpoint.generation > newest.number) return { chain: [], torn: undefined };
     const bodies = this.#walkBack(newest, checkpoint);
@@ -224,7 +238,7 @@ class Coverage {
     const { bootId, isCopy } = this.#environment;
     const sameBoot = !isCopy && bootId !== "" && tail.found.head.boot === bootMark(bootId);
     try {
-      return { chain, torn: tornTail(tail.found, tail.scan, sameBoot) };
+      return { chain, torn: tornTail(tail.found, tail.scan, sameBoot, rules) };
     } catch (error) {
       if (error instanceof CorruptionError) return error;
       throw error;
@@ -304,9 +318,10 @@ class Coverage {
   }
 
   #readThrough(found: FoundBody, next: FoundBody | undefined): GenerationScan | CorruptionError {
+    const { fs, rules = ALL_RULES } = this.#environment;
     const maxLsn = lsnLimit(this.#past.longest, found.head.history);
     try {
-      return scanGeneration(this.#environment.fs, found, { end: next?.head.previousEnd, maxLsn });
+      return scanGeneration(fs, found, { end: next?.head.previousEnd, maxLsn, gapless: !rules.previousLsn });
     } catch (error) {
       if (error instanceof CorruptionError) return error;
       throw error;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
+import type { Rules } from "../wal/rules.ts";
 
 /** Which shard of which life of which index. */
 export interface ShardIdentity {
@@ -39,4 +40,6 @@ export interface StoreEnvironment {
   readonly walMaxBytes: number;
   /** How long superseded files stay, monotonic. */
   readonly retainSupersededMs: () => number;
+  /** For tests alone, which switch one off; default all. */
+  readonly rules?: Rules | undefined;
 }

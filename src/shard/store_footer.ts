@@ -22,7 +22,7 @@ const CRC_AT = 60;
 export function segmentFileProblem(
   fs: FileSystem,
   path: string,
-  expected: { readonly sizeBytes: number; readonly uuid: string },
+  expected: { readonly sizeBytes: number; readonly uuid: string | undefined },
 ): string | undefined {
   let file;
   try {
@@ -41,7 +41,7 @@ export function segmentFileProblem(
       return "a segment file is shorter than a footer";
     }
     const uuid = footerUuid(footer);
-    return uuid === expected.uuid
+    return expected.uuid === undefined || uuid === expected.uuid
       ? undefined
       : `a segment file is of segment ${uuid} instead of ${expected.uuid}`;
   } catch (error) {

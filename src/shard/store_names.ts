@@ -13,6 +13,9 @@ import {
 
 export { SEGMENT_FILE_NAMES } from "../format/manifest.ts";
 
+/** Files of a merge in its staged folder that are no part of the segment begin with this. */
+export const SCRATCH_PREFIX = "scratch-";
+
 export function segmentFolder(directory: string, number: number): string {
   return `${directory}/${segmentName(number)}`;
 }

@@ -8,6 +8,7 @@ import type { Manifest } from "../format/manifest.ts";
 import type { WalHead } from "../format/wal_header.ts";
 import type { FileSystem } from "../os/fs.ts";
 import type { Poison } from "../wal/poison.ts";
+import type { Rules } from "../wal/rules.ts";
 import { replaceByStub, STUB_LIFETIME_MS } from "../wal/stub.ts";
 import { findManifests, type Inventory } from "./store_inventory.ts";
 import { asideFolder, manifestFolder, segmentFolder, walFolder } from "./store_names.ts";
@@ -56,7 +57,7 @@ export class Retained {
   #leftoversDone = false;
 
   /** @param openedMs Monotonic ms: retention starts anew at every start. */
-  constructor(inventory: Inventory, openedMs: number) {
+  constructor(inventory: Inventory, openedMs: number, private readonly rules: Rules) {
     this.#directory = inventory.directory;
     this.#foreign = new Set(
       inventory.foreignManifests.flatMap(({ segments }) => segments.map(({ number }) => number)),
@@ -65,7 +66,11 @@ export class Retained {
     for (const found of inventory.manifests) {
       if (found.kind !== "ok") continue;
       const { number, manifest, path } = found;
-      this.#manifests.set(number, { manifest, path, supersededMs: openedMs });
+      this.#manifests.set(number, {
+        manifest,
+        path,
+        supersededMs: rules.retentionAnew ? openedMs : -Infinity,
+      });
     }
     for (const found of inventory.generations) {
       const { number, path, sizeBytes } = found;
@@ -235,10 +240,10 @@ export class Retained {
       readonly directories: Set<string>;
     },
   ): number[] {
-    let needed = active;
-    for (const { manifest } of this.#manifests.values()) {
-      needed = Math.min(needed, manifest.checkpoint.generation);
-    }
+    const checkpoints = [...this.#manifests.values()].map(({ manifest }) => manifest.checkpoint.generation);
+    checkpoints.sort((a, b) => a - b);
+    if (!this.rules.walForEveryManifest && checkpoints.length > 1) checkpoints.shift();
+    const needed = Math.min(active, ...checkpoints.slice(0, 1));
     const passed = [...this.#generations.keys()].filter((number) => number < needed).sort((a, b) => a - b);
     for (const number of passed) {
       const kept = this.#generations.get(number)!;

@@ -6,7 +6,7 @@
 import { type History, NO_HISTORY } from "../format/history.ts";
 import { WAL_HEAD_BYTES } from "../format/wal_header.ts";
 import type { RepeatedTail } from "../wal/generation_create.ts";
-import type { FoundGeneration } from "../wal/generation_file.ts";
+import type { FoundBody, FoundGeneration } from "../wal/generation_file.ts";
 import type { Decision } from "./store_decide.ts";
 import type { Inventory } from "./store_inventory.ts";
 
@@ -29,6 +29,8 @@ export interface RunPlan {
   readonly aside: readonly { readonly number: number; readonly path: string }[];
   /** The start may wait for the first change. */
   readonly mayWait: boolean;
+  /** The newest generation, if it ends well: see `Rules.foundFilesUntouched`. */
+  readonly whole?: FoundBody | undefined;
 }
 
 /** A shard without a past of its own, at the position that its segments cover. */
@@ -89,6 +91,7 @@ export function planAfterOpening(
   const repeats = unmarkedRecords > 0;
   return {
     ...common,
+    whole: tail.scan.cutOff || end.offset !== tail.found.sizeBytes ? undefined : tail.found,
     base: repeats ? mark : end,
     repeated: repeats ? { from: tail.found, start: mark, end } : undefined,
     repeatedBytes: repeats ? end.offset - mark.offset : 0,

@@ -9,7 +9,7 @@ import { assert } from "../base/errors.ts";
 import type { ManifestFile, SegmentFileName } from "../format/manifest.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { diskFull, isDiskFull, type Poison } from "../wal/poison.ts";
-import { SEGMENT_FILE_NAMES, segmentFolder, stagedSegmentFolder } from "./store_names.ts";
+import { SCRATCH_PREFIX, SEGMENT_FILE_NAMES, segmentFolder, stagedSegmentFolder } from "./store_names.ts";
 
 /** About 4 ms of SHA-256. */
 const PIECE_BYTES = 1024 * 1024;
@@ -91,6 +91,46 @@ export class StagedSegment {
     return { sizeBytes, sha256: hash.digest("hex") };
   }
 
+  /** Counts a file as written that a merger has written and synced. */
+  adopt(name: SegmentFileName): void {
+    assert(this.#state === "staged" && !this.#written.has(name), `${name} is written once, before publish`);
+    this.#written.add(name);
+  }
+
+  /**
+   * Ends a file that a merger began, and syncs it.
+   *
+   * @param sizeBytes What the merger has written.
+   * @throws {RequestError} 429 `disk_full`; discard, and nothing has happened.
+   * @throws {IoError} Poisons.
+   */
+  async append(
+    name: SegmentFileName,
+    { sizeBytes, tail }: { readonly sizeBytes: number; readonly tail: Uint8Array },
+  ): Promise<void> {
+    assert(this.#state === "staged" && !this.#written.has(name), `${name} is written once, before publish`);
+    this.#poison.check();
+    const path = `${this.path}/${name}`;
+    try {
+      const file = this.#poison.guardWrite(() => this.#fs.openAppend(path));
+      try {
+        assert(file.size() === sizeBytes, `${path} has the ${sizeBytes} bytes that were written`);
+        this.#poison.guardWrite(() => file.write(tail));
+        await this.#poisonIfFails(file.syncDataAsync());
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      throw isDiskFull(error) && !this.#poison.cause ? diskFull(path) : error;
+    }
+    this.#written.add(name);
+  }
+
+  /** A merger could not write or sync: as if it had happened here. A full disk is survivable. */
+  failed(error: unknown): void {
+    if (!isDiskFull(error)) this.#poison.taint(error);
+  }
+
   /** Gives the folder its final name, durably. A manifest may name it now. @throws {IoError} Poisons. */
   publish(): Promise<void> {
     assert(
@@ -141,6 +181,7 @@ export function removeSegmentFolder(fs: FileSystem, path: string): number {
     bytes += fs.stat(file).sizeBytes;
     fs.unlink(file);
   }
+  for (const { name } of fs.list(path)) if (name.startsWith(SCRATCH_PREFIX)) fs.unlink(`${path}/${name}`);
   if (fs.list(path).length === 0) fs.removeDirectory(path);
   return bytes;
 }

@@ -8,6 +8,7 @@ import { RecordKind } from "../format/wal.ts";
 import type { FileSystem } from "../os/fs.ts";
 import type { FoundBody } from "./generation_file.ts";
 import { RecordReader } from "./record_reader.ts";
+import { ALL_RULES, type Rules } from "./rules.ts";
 import { searchBehind } from "./search_behind.ts";
 
 /** A place in a shard's history, and in a file. */
@@ -49,6 +50,8 @@ export interface ScanLimits {
   readonly end?: number;
   /** Records beyond are another past's, see `History`. */
   readonly maxLsn: number;
+  /** See `Rules.previousLsn`. */
+  readonly gapless?: boolean;
 }
 
 /**
@@ -67,6 +70,11 @@ export function scanGeneration(fs: FileSystem, found: FoundBody, limits: ScanLim
     let end = tail.mark;
     let cutOff = false;
     while (reader.next()) {
+      if (limits.gapless && reader.lsn > reader.prevLsn + 1) {
+        throw new CorruptionError(`Cannot decode WAL record: lsn ${reader.lsn} follows ${reader.prevLsn}`, {
+          file: path,
+        });
+      }
       cutOff ||= reader.lsn > limits.maxLsn;
       if (cutOff) continue;
       end = { offset: reader.end, lsn: reader.lsn, seqNo: reader.lastSeqNo };
@@ -133,11 +141,16 @@ export interface TornTail {
  * @param sameBoot The kernel that wrote it still runs and this directory is not a copy: its page cache loses nothing.
  * @throws {CorruptionError} Those bytes were there once.
  */
-export function tornTail(found: FoundBody, scan: GenerationScan, sameBoot: boolean): TornTail | undefined {
+export function tornTail(
+  found: FoundBody,
+  scan: GenerationScan,
+  sameBoot: boolean,
+  { laterMarks }: Pick<Rules, "laterMarks"> = ALL_RULES,
+): TornTail | undefined {
   const { bad } = scan;
   if (!bad) return undefined;
   const where = { file: found.path, offset: bad.offset };
-  if (bad.offset < Math.max(scan.mark.offset, bad.markBehind)) {
+  if (bad.offset < Math.max(scan.mark.offset, laterMarks ? bad.markBehind : 0)) {
     throw new CorruptionError(
       `Cannot decode WAL record: ${bad.reason}, though it was synced up to byte ${bad.markBehind}`,
       where,

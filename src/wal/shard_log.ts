@@ -27,7 +27,9 @@ import {
   type NewHeader,
   type RepeatedTail,
 } from "./generation_create.ts";
+import type { FoundBody } from "./generation_file.ts";
 import { diskFull, isDiskFull, type Poison } from "./poison.ts";
+import { ALL_RULES, type Rules } from "./rules.ts";
 
 export interface LogOptions {
   readonly fs: FileSystem;
@@ -42,6 +44,7 @@ export interface LogOptions {
   readonly nextGeneration: () => number;
   /** Hears of each generation once it has its name. */
   readonly onGeneration: (created: LogGeneration) => void;
+  readonly rules?: Rules | undefined;
 }
 
 /** A generation of this run, as releasing needs to know it. */
@@ -115,18 +118,20 @@ export class ShardLog {
   constructor(
     options: LogOptions,
     run: RunHeader,
-    { place, repeated, last }: {
+    { place, repeated, last, found }: {
       readonly place: Omit<NewHeader, keyof RunHeader | "createdMs">;
       readonly repeated: RepeatedTail | undefined;
       /** Position behind the repeated records. */
       readonly last: { readonly lsn: number; readonly seqNo: number };
+      /** Go on in this one, against `Rules.foundFilesUntouched`. */
+      readonly found?: FoundBody;
     },
   ) {
     this.#options = options;
     this.#run = run;
     this.#lsn = last.lsn;
     this.#seqNo = last.seqNo;
-    const created = this.#create(place, repeated);
+    const created = found ? this.#adopt(found) : this.#create(place, repeated);
     this.#active = created.active;
     this.#file = created.file;
     this.#bytes = this.#syncedBytes = this.#realEnd = created.active.sizeBytes;
@@ -256,7 +261,8 @@ export class ShardLog {
     const run = async () => {
       try {
         await file.syncDataAsync();
-        this.#synced(generation, bytes, lsn);
+        if (this.#rules.marksOfSyncedRecords) this.#synced(generation, bytes, lsn);
+        else this.#synced(this.#active.number, this.#bytes, this.#lsn);
       } catch (error) {
         this.#options.poison.taint(error);
         throw error;
@@ -315,7 +321,7 @@ export class ShardLog {
   roll(): void {
     this.#options.poison.check();
     assert(!this.#closed, "the log is open");
-    this.sync();
+    if (this.#rules.rollSyncs) this.sync();
     const old = { file: this.#file, active: this.#active, bytes: this.#bytes };
     let created;
     try {
@@ -373,6 +379,20 @@ export class ShardLog {
       this.#closed = true;
       if (!this.#running) this.#file.close();
     }
+  }
+
+  get #rules(): Rules {
+    return this.#options.rules ?? ALL_RULES;
+  }
+
+  #adopt({ path, sizeBytes, head }: FoundBody) {
+    const { uuid, headerBytes, generation } = head;
+    const file = this.#options.poison.guard(() => this.#options.fs.openAppend(path));
+    const seed = generationSeed(uuidToBytes(uuid));
+    return {
+      file,
+      active: { path, uuid, headerBytes, sizeBytes, markBytes: headerBytes, number: generation, seed },
+    };
   }
 
   #create(place: Omit<NewHeader, keyof RunHeader | "createdMs">, repeated: RepeatedTail | undefined) {

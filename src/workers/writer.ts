@@ -21,6 +21,8 @@ export function serveWriter(start: ThreadStart, port: Port): () => void {
     mergeMapping: (request) => rpc.call("mergeMapping", request),
     writeIndex: (request) => rpc.call("writeIndex", request),
     published: (snapshot) => rpc.notify("published", snapshot),
+    merge: (job) => rpc.call("merge", job),
+    mergeDigest: (end) => rpc.call("mergeDigest", end),
     progress: (progress) => rpc.notify("progress", progress),
     condition: (report) => rpc.notify("condition", report),
   };

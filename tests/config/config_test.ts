@@ -212,3 +212,11 @@ Deno.test("only ports, addresses, the data directory, the switches of auth and T
     "threads.searchers",
   ]);
 });
+
+Deno.test("a section without keys must be one that there is", () => {
+  assertEquals(load("[storage]\n").storage.walBatchMs, 100);
+  assertEquals(
+    problem("[strage]\n"),
+    "./xerj.toml, line 1: there is no section [strage]; did you mean [storage]?",
+  );
+});

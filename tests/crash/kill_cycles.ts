@@ -28,7 +28,6 @@ export interface KillReport {
   readonly resurrected: number;
   readonly wrong: number;
   readonly countMismatches: number;
-  readonly refusedStarts: number;
 }
 
 const INDEX = "crash";
@@ -58,7 +57,6 @@ export async function killCycles(options: KillOptions): Promise<KillReport> {
     resurrected: 0,
     wrong: 0,
     countMismatches: 0,
-    refusedStarts: 0,
   };
   let nextValue = 1;
   try {

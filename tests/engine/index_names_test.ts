@@ -2,6 +2,9 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { RequestError } from "../../src/base/errors.ts";
 import { checkIndexName, expandExpression, wildcardMatches } from "../../src/engine/index_names.ts";
 
+/** As Java prints Elasticsearch's set. */
+const FORBIDDEN = `must not contain the following characters ['\\','/','*','?','"','<','>','|',' ',',']`;
+
 function refusalOf(name: string): string {
   const error = assertThrows(() => checkIndexName(name), RequestError) as RequestError;
   assertEquals([error.status, error.type], [400, "invalid_index_name_exception"]);
@@ -14,10 +17,10 @@ Deno.test("names that could leave the folder, hide, or clash are refused in Elas
       ["", "must not be empty"],
       [".", "must not be '.' or '..'"],
       ["..", "must not be '.' or '..'"],
-      ["a/b", 'must not contain the following characters [ ,",*,\\,<,|,,,>,/,?]'],
-      ["../a", 'must not contain the following characters [ ,",*,\\,<,|,,,>,/,?]'],
-      ["a\\b", 'must not contain the following characters [ ,",*,\\,<,|,,,>,/,?]'],
-      ["a*", 'must not contain the following characters [ ,",*,\\,<,|,,,>,/,?]'],
+      ["a/b", FORBIDDEN],
+      ["../a", FORBIDDEN],
+      ["a\\b", FORBIDDEN],
+      ["a*", FORBIDDEN],
       ["a#b", "must not contain '#'"],
       ["a:b", "must not contain ':'"],
       ["_x", "must not start with '_', '-', or '+'"],

@@ -28,7 +28,7 @@ Deno.test("unknown settings and values out of range are errors", () => {
   };
   refused({ number_of_shard: 1 }, "unknown setting [index.number_of_shard]");
   refused({ number_of_shards: 0 }, "Failed to parse value [0] for setting [index.number_of_shards]");
-  refused({ number_of_shards: 65 }, "must be >= 1 and <= 64");
+  refused({ number_of_shards: 65 }, "must be <= 64");
   refused({ number_of_shards: "many" }, "Failed to parse value [many]");
   refused({ refresh_interval: "5 parsecs" }, "failed to parse setting [index.refresh_interval]");
   refused([], "[settings] must be an object");

@@ -12,12 +12,13 @@ import type { IndexState } from "../../src/engine/index_state.ts";
 import type { CreateRequest } from "../../src/engine/indices.ts";
 import { localThreads } from "../../src/engine/local_threads.ts";
 import type { NodeSettings, WriteCall, WriteReply } from "../../src/engine/messages.ts";
+import { MergerNode } from "../../src/engine/merger_node.ts";
 import { type MainCalls, WriterNode } from "../../src/engine/writer_node.ts";
 import { esBulkRenderer } from "../../src/es/bulk_items.ts";
 import { systemClock } from "../../src/os/clock.ts";
 import type { FileSystem, OpenFile } from "../../src/os/fs.ts";
 import { viewMapping } from "../../src/os/mapping.ts";
-import { pause } from "../../src/os/pause.ts";
+import { pause, sleep } from "../../src/os/pause.ts";
 import { systemRandom } from "../../src/os/random.ts";
 import { realFileSystem } from "../../src/os/real_fs.ts";
 import { serveSearcher } from "../../src/workers/searcher.ts";
@@ -43,6 +44,14 @@ export const SETTINGS: NodeSettings = {
   searchIdleMs: 30_000,
   writeMemoryBytes: 1 << 30,
   defaultAnalyzer: "standard",
+  diskReserveBytes: 0,
+  merge: {
+    strategy: "size_tiered",
+    minSegments: 1000,
+    maxSegmentBytes: 1 << 30,
+    ioBytesPerSec: 0,
+    maxConcurrent: 1,
+  },
 };
 
 const LIMITS: EngineLimits = {
@@ -106,6 +115,7 @@ export class FillableDisk {
 export class World {
   readonly disk = new FillableDisk();
   readonly lines: Line[] = [];
+  readonly limits = LIMITS;
   engine!: Engine;
   #catalog!: Catalog;
 
@@ -132,11 +142,18 @@ export class World {
     lsn[0] = BigInt(this.#catalog.maxLsn);
     const factory = localThreads((start, port) => {
       if (start.kind === "searcher") return serveSearcher(start, port);
+      if (start.kind === "merger") {
+        const merger = new MergerNode({ fs, clock, pause, sleep, bucket: start.mergeBucket });
+        Object.assign(connect(port).handlers, merger.calls());
+        return () => {};
+      }
       const { rpc, handlers } = connect(port);
       const main: MainCalls = {
         mergeMapping: (request) => rpc.call("mergeMapping", request),
         writeIndex: (request) => rpc.call("writeIndex", request),
         published: (snapshot) => rpc.notify("published", snapshot),
+        merge: (job) => rpc.call("merge", job),
+        mergeDigest: (end) => rpc.call("mergeDigest", end),
         progress: (progress) => rpc.notify("progress", progress),
         condition: (report) => rpc.notify("condition", report),
       };

@@ -3,27 +3,44 @@
  *
  * @module
  */
-import type { Difference } from "./differences.ts";
+import type { Allowed } from "./differences.ts";
 import type { Normal } from "./normalise.ts";
 
-/** The first lines in which they differ, for a person to read; undefined when they agree. */
-export function disagreement(ours: Normal, theirs: Normal, allowed: Difference["what"] | "none"): string | undefined {
+/** The lines in which they differ, `-` theirs and `+` ours, for a person to read; undefined when they agree. */
+export function disagreement(ours: Normal, theirs: Normal, allowed: Allowed | undefined): string | undefined {
   if (allowed === "all") return undefined;
-  const head = ({ status, headers }: Normal) => [`status ${status}`, ...Object.entries(headers).sort().map((h) => h.join(": "))];
-  const mine = [...head(ours), ...bodyLines(ours, allowed)];
-  const other = [...head(theirs), ...bodyLines(theirs, allowed)];
-  const lines = difference(mine, other);
+  const lines = difference(linesOf(ours, allowed), linesOf(theirs, allowed));
   return lines.length === 0 ? undefined : lines.join("\n");
 }
 
-function bodyLines({ body }: Normal, allowed: Difference["what"] | "none"): string[] {
-  if (allowed === "body") return [];
-  const lines = body.split("\n");
-  if (allowed === "reason") return lines.map((line) => line.replace(/^( *"reason": ).*?(,?)$/, "$1*$2"));
-  return allowed === "order" ? lines.map((line) => line.replace(/,$/, "")).sort() : lines;
+function linesOf({ status, headers, body }: Normal, allowed: Allowed | undefined): string[] {
+  const head = [`status ${status}`];
+  for (const [name, value] of Object.entries(headers).sort()) {
+    if (allowed !== "headers" || name === "content-type") head.push(`${name}: ${value}`);
+  }
+  return [...head, ...bodyLines(body, allowed)];
 }
 
-/** Lines of a longest common subsequence left out: `-` theirs, `+` ours. */
+function bodyLines(body: string, allowed: Allowed | undefined): string[] {
+  if (allowed === "body") return [];
+  const lines = body.split("\n");
+  if (allowed === "order") return lines.map((line) => line.replace(/,$/, "")).sort();
+  if (allowed === "words") return withoutCauses(lines).map((line) => line.replace(/^( *"reason": ).*?(,?)$/, "$1*"));
+  return allowed === "causes" ? withoutCauses(lines) : lines;
+}
+
+/** Without `caused_by`, and without the entries of `root_cause`, which are made from it. */
+function withoutCauses(lines: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const opens = /^( *)"(caused_by|root_cause)": [{[]$/.exec(lines[i]!);
+    if (!opens) kept.push(lines[i]!.replace(/,$/, ""));
+    else while (!/^[}\]],?$/.test(lines[i]!.slice(opens[1]!.length))) i++;
+  }
+  return kept;
+}
+
+/** What is not in a longest common subsequence. */
 function difference(ours: readonly string[], theirs: readonly string[]): string[] {
   const table = Array.from({ length: ours.length + 1 }, () => new Uint32Array(theirs.length + 1));
   for (let i = ours.length - 1; i >= 0; i--) {
@@ -34,11 +51,13 @@ function difference(ours: readonly string[], theirs: readonly string[]): string[
     }
   }
   const lines: string[] = [];
-  let i = 0, j = 0;
-  while (i < ours.length || j < theirs.length) {
-    if (i < ours.length && j < theirs.length && ours[i] === theirs[j]) i++, j++;
-    else if (j < theirs.length && (i === ours.length || table[i]![j + 1]! >= table[i + 1]![j]!)) lines.push(`- ${theirs[j++]}`);
-    else lines.push(`+ ${ours[i++]}`);
+  for (let i = 0, j = 0; i < ours.length || j < theirs.length;) {
+    if (i < ours.length && j < theirs.length && ours[i] === theirs[j]) {
+      i++;
+      j++;
+    } else if (j < theirs.length && (i === ours.length || table[i]![j + 1]! >= table[i + 1]![j]!)) {
+      lines.push(`- ${theirs[j++]}`);
+    } else lines.push(`+ ${ours[i++]}`);
   }
   return lines;
 }

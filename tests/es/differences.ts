@@ -4,9 +4,14 @@
  * @module
  */
 
+/**
+ * What may differ: `order` of keys; `headers` but the content type; `causes` of an error; `words` of an error and its
+ * causes, its type being the same; the `body`; or `all`, the status included.
+ */
+export type Allowed = "order" | "headers" | "causes" | "words" | "body" | "all";
+
 export interface Difference {
-  /** What may differ: the order of keys; words under `reason`; the body; status, headers and body. */
-  readonly what: "order" | "reason" | "body" | "all";
+  readonly what: Allowed;
   readonly reason: string;
 }
 

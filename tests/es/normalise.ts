@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Answered } from "./transcript.ts";
+import type { Answered, Asked } from "./transcript.ts";
 
 export type Tree = null | boolean | string | NumberText | Tree[] | Map<string, Tree>;
 
@@ -19,6 +19,8 @@ export class NumberText {
 const OWN_VALUES: readonly string[] = [
   "took",
   "uuid",
+  "index.uuid",
+  "index.creation_date",
   "creation_date",
   "created",
   "node",
@@ -33,9 +35,13 @@ const OWN_VALUES: readonly string[] = [
   "dataset.size",
 ];
 /** Keys that only one of the two has, for good: `request_id` is ours; allocation of shards to tiers is Elasticsearch's. */
-const OWN_KEYS: readonly string[] = ["request_id", "_tier_preference"];
+const OWN_KEYS: readonly string[] = [
+  "request_id",
+  "_tier_preference",
+  "index.routing.allocation.include._tier_preference",
+];
 /** Objects whose keys Elasticsearch prints in the order of a hash table. */
-const UNORDERED: readonly string[] = ["settings", "aliases"];
+const UNORDERED: readonly string[] = ["settings", "aliases", "fields"];
 
 export interface Normal {
   readonly status: number;
@@ -43,15 +49,22 @@ export interface Normal {
   readonly body: string;
 }
 
-export function normalise({ status, headers, body }: Answered): Normal {
+export function normalise({ path }: Pick<Asked, "path">, { status, headers, body }: Answered): Normal {
   const location = headers["location"];
   const seen = location === undefined ? headers : { ...headers, location: location.replace(/[\w-]{20}$/, "*id*") };
-  return { status, headers: seen, body: normalBody(body, headers["content-type"] ?? "") };
+  const withoutPositions = UNPOSITIONED.test(path);
+  return { status, headers: seen, body: normalBody(body, headers["content-type"] ?? "", withoutPositions) };
 }
 
-function normalBody(body: string, contentType: string): string {
+/**
+ * These bodies are parsed as a whole here, so that an error in them that is no error of JSON does not know where it
+ * is: `line` and `col` are left out of Elasticsearch's answer, and `[1:24] ` before a reason.
+ */
+const UNPOSITIONED = /\/(_search|_count|_mget|_update|_bulk)\b/;
+
+function normalBody(body: string, contentType: string, withoutPositions: boolean): string {
   if (!contentType.includes("json")) {
-    return body.replaceAll(/\b[\w-]{22}\b/g, "*uuid*").replaceAll(/\b\d+(\.\d+)?[kmg]?b\b/g, "*size*").replaceAll(/ +/g, " ");
+    return body.replaceAll(/\b([\w-]{36}|[\w-]{22})\b/g, "*uuid*").replaceAll(/\b\d+(\.\d+)?[kmg]?b\b/g, "*size*").replaceAll(/ +/g, " ");
   }
   if (body === "") return "";
   let tree: Tree;
@@ -61,7 +74,8 @@ function normalBody(body: string, contentType: string): string {
     return `not JSON: ${(error as Error).message}: ${body}`;
   }
   // One value a line, so that two answers can be read side by side.
-  return textOf(clean(tree, ""), "");
+  const cleaned = clean(asObject(tree), "");
+  return textOf(withoutPositions ? unpositioned(cleaned) : cleaned, "");
 }
 
 export function treeOf(json: string): Tree {
@@ -74,6 +88,34 @@ export function treeOf(json: string): Tree {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
     return value instanceof NumberText || value instanceof Map ? value : new Map(Object.entries(value));
   });
+}
+
+/** Errors that Elasticsearch writes as a mere text. Here every error has a type and a reason. */
+const TEXT_ERRORS: readonly string[] = ["no_handler_found_exception", "method_not_allowed_exception"];
+
+function asObject(tree: Tree): Tree {
+  if (!(tree instanceof Map)) return tree;
+  const error = tree.get("error");
+  if (!(error instanceof Map)) return tree;
+  const type = error.get("type");
+  const status = tree.get("status");
+  const isText = TEXT_ERRORS.includes(type as string) ||
+    type === "media_type_header_exception" && status instanceof NumberText && status.text === "406";
+  if (!isText) return tree;
+  const text: Tree = new Map<string, Tree>([["error", error.get("reason")!]]);
+  if (type !== "no_handler_found_exception") text.set("status", status!);
+  return text;
+}
+
+function unpositioned(tree: Tree): Tree {
+  if (Array.isArray(tree)) return tree.map(unpositioned);
+  if (!(tree instanceof Map)) return tree;
+  const isError = tree.has("reason");
+  const entries = [...tree].map(([key, value]): [string, Tree] => {
+    const isReason = key === "reason" && typeof value === "string";
+    return [key, isReason ? value.replace(/^\[\d+:\d+\] /, "").replace(/ at \[\d+:\d+\]$/, "") : unpositioned(value)];
+  });
+  return new Map(entries.filter(([key]) => !isError || (key !== "line" && key !== "col")));
 }
 
 function clean(tree: Tree, key: string, isUnordered = UNORDERED.includes(key)): Tree {
@@ -95,7 +137,10 @@ function clean(tree: Tree, key: string, isUnordered = UNORDERED.includes(key)): 
 function cleanText(text: string, key: string): string {
   if (key === "_id" && /^[\w-]{20}$/.test(text)) return "*id*";
   if (key === "index_uuid" && text !== "_na_") return "*uuid*";
-  return text.replaceAll(/(\[[^\][/]+\/)[\w-]{22}\]/g, "$1*uuid*]");
+  return text.replaceAll(/(\[[^\][/]+\/)([\w-]{22}|[\w-]{36})\]/g, "$1*uuid*]").replace(
+    /characters \[('.*)\]$/,
+    (_, list: string) => `characters [${list.split(/,(?=')/).sort().join(",")}]`,
+  );
 }
 
 function textOf(tree: Tree, indent: string): string {

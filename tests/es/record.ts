@@ -24,7 +24,7 @@ export async function prepare(origin: string): Promise<void> {
 export async function ask(origin: string): Promise<Record<string, Normal>> {
   const answers: Record<string, Normal> = {};
   for (const asked of readTranscripts().values()) {
-    for (const one of asked) answers[one.id] = normalise(await send(origin, one));
+    for (const one of asked) answers[one.id] = normalise(one, await send(origin, one));
     await clear(origin);
   }
   return answers;

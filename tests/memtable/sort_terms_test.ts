@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { compareBytes } from "../../src/base/bytes.ts";
 import { InternTable } from "../../src/base/intern.ts";
-import { sortTerms } from "../../src/memtable/sort_terms.ts";
+import { sortTermsNow } from "../../src/memtable/sort_terms.ts";
 import { randomOf } from "../ingest/random.ts";
 
 function assertSorted(strings: Iterable<Uint8Array>): void {
   const table = new InternTable();
   for (const string of strings) table.intern(string, 0, string.length);
   const model = Array.from({ length: table.count }, (_, id) => table.bytes(id).slice()).sort(compareBytes);
-  const sorted = Array.from(sortTerms(table), (id) => table.bytes(id).slice());
+  const sorted = Array.from(sortTermsNow(table), (id) => table.bytes(id).slice());
   assertEquals(sorted.length, model.length);
   for (let i = 0; i < model.length; i++) {
     if (compareBytes(sorted[i]!, model[i]!) !== 0) assertEquals(sorted[i], model[i], `place ${i}`);

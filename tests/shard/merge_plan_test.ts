@@ -9,8 +9,8 @@ import {
   type MergePlan,
   type MergeRules,
   planForced,
-  type PlannedSegment,
   planMerge,
+  type PlannedSegment,
   sumLiveBytes,
 } from "../../src/shard/merge_plan.ts";
 import { simulateMerges } from "../../src/shard/merge_simulation.ts";
@@ -127,7 +127,10 @@ for (const strategy of ["size_tiered", "log_structured"] as const) {
           for (const b of segments) {
             if (a === b || (a.level ?? 0) === 0 || a.level !== b.level) continue;
             const apart = a.maxTimeMs! < b.minTimeMs! || b.maxTimeMs! < a.minTimeMs!;
-            assert(apart, `level ${a.level}: [${a.minTimeMs}, ${a.maxTimeMs}] and [${b.minTimeMs}, ${b.maxTimeMs}]`);
+            assert(
+              apart,
+              `level ${a.level}: [${a.minTimeMs}, ${a.maxTimeMs}] and [${b.minTimeMs}, ${b.maxTimeMs}]`,
+            );
           }
         }
       },

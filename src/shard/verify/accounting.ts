@@ -53,7 +53,9 @@ export function accountFor(
   for (const { entry, live, outside } of livingOf(manifest, facts)) {
     const file = segmentFolder(directory, entry.number);
     const at = { segment: entry.number, file, offset: -1 };
-    if (outside > 0) problems.push({ ...at, what: `${outside} deletes are of documents that it does not have` });
+    if (outside > 0) {
+      problems.push({ ...at, what: `${outside} deletes are of documents that it does not have` });
+    }
     if (live === entry.liveDocs) continue;
     problems.push({ ...at, what: `${live} of its documents are alive, ${name} says ${entry.liveDocs}` });
   }
@@ -62,14 +64,14 @@ export function accountFor(
 
 function compareFiles(
   entry: ManifestSegment,
-  { files, folder }: SegmentFacts,
+  { files, folder, problems }: SegmentFacts,
   { say, name }: { readonly say: (what: string, file: string) => void; readonly name: string },
 ): void {
   for (const file of SEGMENT_FILE_NAMES) {
     const [found, expected] = [files[file], entry.files[file]];
-    // That it cannot be read has been said.
-    if (!found) continue;
     const path = `${folder}/${file}`;
+    // What is wrong with it by itself has been said.
+    if (!found || problems.some((problem) => problem.file === path)) continue;
     if (found.sizeBytes !== expected.sizeBytes) {
       say(`it has ${found.sizeBytes} bytes, ${name} says ${expected.sizeBytes}`, path);
     } else if (found.sha256 !== expected.sha256) {

@@ -65,12 +65,18 @@ export async function checkSegment(
   let content: SegmentContent | undefined;
   if (problems.length === 0) {
     try {
-      content = withSegment(fs, folder, ({ uuid, docCount, bornDead, tombstones }) => ({
-        uuid,
-        docCount,
-        bornDead: bornDead && bornDead.slice(),
-        tombstones: tombstones.map((list) => ({ ...list, docs: list.docs.slice() })),
-      }));
+      const { reader, close } = openByRead(fs, folder);
+      try {
+        const { uuid, docCount, bornDead, tombstones } = reader;
+        content = {
+          uuid,
+          docCount,
+          bornDead: bornDead && bornDead.slice(),
+          tombstones: tombstones.map((list) => ({ ...list, docs: list.docs.slice() })),
+        };
+      } finally {
+        close();
+      }
     } catch (error) {
       problems.push(problemOf(error, folder));
     }
@@ -78,24 +84,37 @@ export async function checkSegment(
   return { folder, problems, files, content };
 }
 
-/**
- * Opens a segment's files by `read` for the length of a call.
- *
- * @throws {CorruptionError | IoError}
- */
-export function withSegment<T>(fs: FileSystem, folder: string, use: (reader: StoredSegment) => T): T {
+/** A segment whose pages are brought in by `read` as they are asked for. */
+export interface OpenByRead {
+  readonly reader: StoredSegment;
+  /** Bytes brought in so far, all of which stay in memory. */
+  readonly loadedBytes: () => number;
+  readonly close: () => void;
+}
+
+/** @throws {CorruptionError | IoError} */
+export function openByRead(fs: FileSystem, folder: string): OpenByRead {
   const images: ReadImage[] = [];
+  const close = () => images.forEach((image) => image.close());
   const open = (name: SegmentFileName) => {
     const image = new ReadImage(fs, `${folder}/${name}`);
     images.push(image);
     return image;
   };
   try {
-    return use(
-      openSegment({ seg: open("segment.seg"), sidx: open("segment.sidx"), ids: open("segment.ids") }),
-    );
-  } finally {
-    for (const image of images) image.close();
+    const reader = openSegment({
+      seg: open("segment.seg"),
+      sidx: open("segment.sidx"),
+      ids: open("segment.ids"),
+    });
+    return {
+      reader,
+      close,
+      loadedBytes: () => images.reduce((sum, { loadedBytes }) => sum + loadedBytes, 0),
+    };
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 

@@ -8,28 +8,16 @@
  * @module
  */
 import { CorruptionError, IoError } from "../../base/errors.ts";
-import type { Clock, FileSystem } from "../../os/fs.ts";
 import { OpenRefusedError } from "../../wal/refused.ts";
 import { decide, type Decision } from "../store_decide.ts";
-import type { ShardIdentity, StoreEnvironment } from "../store_environment.ts";
+import type { ShardIdentity } from "../store_environment.ts";
 import { takeInventory } from "../store_inventory.ts";
 import { accountFor, type ManifestAccount } from "./accounting.ts";
+import { compareDeep } from "./deep.ts";
 import { judge } from "./judge.ts";
-import { type Finding, type Progress } from "./finding.ts";
+import { readOnly, type VerifyEnvironment } from "./environment.ts";
+import type { Finding } from "./finding.ts";
 import { lookAtFiles, Seen, type ShardFiles } from "./shard_files.ts";
-
-export interface VerifyEnvironment {
-  readonly fs: FileSystem;
-  readonly clock: Clock;
-  readonly bootId: string;
-  /** The directory is a copy of another. */
-  readonly isCopy: boolean;
-  /** The last server on it ended cleanly: then nothing may be torn. */
-  readonly cleanStop: boolean;
-  /** A server runs on it. */
-  readonly isLive: boolean;
-  readonly progress: Progress;
-}
 
 /** What an opening would do. */
 export type Opening =
@@ -48,6 +36,7 @@ export type Opening =
 
 export interface ShardReport {
   readonly directory: string;
+  readonly identity: ShardIdentity | undefined;
   readonly files: ShardFiles;
   /** Undefined: nobody would open this folder. */
   readonly opening: Opening | undefined;
@@ -59,12 +48,13 @@ const MAX_LOOKS = 40;
 
 /**
  * @param identity Of the index that the catalogue lists here; undefined: files only.
+ * @param deep Compare what segments answer with the sources that they store, too.
  * @throws {IoError} For all but missing files and EIO.
  */
 export async function verifyShard(
   environment: VerifyEnvironment,
   directory: string,
-  identity: ShardIdentity | undefined,
+  { identity, deep = false }: { readonly identity: ShardIdentity | undefined; readonly deep?: boolean },
 ): Promise<ShardReport> {
   const seen = new Seen();
   let last = "";
@@ -76,7 +66,15 @@ export async function verifyShard(
       last = files.print;
       if (settled) {
         const findings = await judge(environment, directory, { files, opening, identity });
-        return { directory, files, opening, findings };
+        if (deep && opening?.kind === "opens") {
+          findings.push(
+            ...await compareDeep(environment, directory, {
+              decision: opening.decision,
+              files,
+            }),
+          );
+        }
+        return { directory, identity, files, opening, findings };
       }
     } catch (error) {
       if (!(error instanceof IoError && error.code === "ENOENT") || look >= MAX_LOOKS) throw error;
@@ -91,7 +89,7 @@ function mayBeInFlux(
   { problems, accounts, torn }: ShardFiles,
   opening: Opening | undefined,
 ): boolean {
-  if (opening?.kind === "refused") return true;
+  if (opening?.kind === "refused" || opening?.account.problems.some(({ absent }) => absent)) return true;
   if (problems.generations.length > 0 || (isLive && torn.length > 0)) return true;
   if (problems.segments.some(({ absent }) => absent)) return true;
   for (const account of accounts.values()) if (account.problems.some(({ absent }) => absent)) return true;
@@ -118,29 +116,4 @@ export function wouldOpen(
     }
     throw error;
   }
-}
-
-/** An environment for decisions: whoever writes or draws with it has made a mistake. */
-export function readOnly(
-  { fs, clock, bootId, isCopy, cleanStop }: Pick<
-    VerifyEnvironment,
-    "fs" | "clock" | "bootId" | "isCopy" | "cleanStop"
-  >,
-): StoreEnvironment {
-  const never = (): never => {
-    throw new Error("Assertion failed: a look writes nothing");
-  };
-  return {
-    fs,
-    clock,
-    bootId,
-    isCopy,
-    cleanStop,
-    random: { fill: never },
-    log: { info: () => {}, warn: () => {} },
-    nextLsn: never,
-    raiseLsn: () => {},
-    walMaxBytes: Infinity,
-    retainSupersededMs: () => Infinity,
-  };
 }

@@ -71,14 +71,10 @@ export async function lookAtFiles(
   names.staged.push(...wal.staged);
   const problems = {
     manifests: manifests.flatMap((found) =>
-      found.kind === "unreadable"
-        ? [{ ...problemOf(found.error, found.path), number: found.number }]
-        : []
+      found.kind === "unreadable" ? [{ ...problemOf(found.error, found.path), number: found.number }] : []
     ),
     generations: wal.generations.flatMap((found) =>
-      found.kind === "unreadable"
-        ? [{ ...problemOf(found.error, found.path), number: found.number }]
-        : []
+      found.kind === "unreadable" ? [{ ...problemOf(found.error, found.path), number: found.number }] : []
     ),
     segments: [] as (Problem & { number: number })[],
   };
@@ -140,7 +136,14 @@ async function checkGenerations(
         facts = await checkGeneration(fs, found, { end, maxLsn, sameBoot, progress });
       } catch (error) {
         const problems = [problemOf(error, found.path)];
-        facts = { number: found.number, path: found.path, problems, torn: undefined, records: 0, operations: 0 };
+        facts = {
+          number: found.number,
+          path: found.path,
+          problems,
+          torn: undefined,
+          records: 0,
+          operations: 0,
+        };
       }
       if (facts.problems.length === 0) seen.generations.set(key, facts);
     }
@@ -186,7 +189,9 @@ function listNames(fs: FileSystem, directory: string) {
     if (isDirectory && (OWN_FOLDERS.has(name) || parseShardFolder(name) !== undefined)) continue;
     if (name !== "schema.json") strange.push(path);
   }
-  for (const [folder, kind] of [[manifestFolder(directory), "manifest"], [walFolder(directory), "generation"]]) {
+  for (
+    const [folder, kind] of [[manifestFolder(directory), "manifest"], [walFolder(directory), "generation"]]
+  ) {
     for (const { name } of fs.exists(folder!) ? fs.list(folder!) : []) {
       if (parseNumberedName(name)?.kind !== kind) strange.push(`${folder}/${name}`);
     }
@@ -201,7 +206,7 @@ function printOf(
 ): string {
   return JSON.stringify([
     manifests.map(({ number }) => number),
-    generations.map(({ number, kind, sizeBytes }) => [number, kind, sizeBytes]),
+    generations.map(({ number, kind }) => [number, kind]),
     segments,
   ]);
 }

@@ -44,7 +44,14 @@ export async function checkGeneration(
 ): Promise<GenerationFacts> {
   const { path, number, head } = found;
   const problems: Problem[] = [];
-  const facts = { number, path, problems, records: 0, operations: 0, torn: undefined as TornTail | undefined };
+  const facts = {
+    number,
+    path,
+    problems,
+    records: 0,
+    operations: 0,
+    torn: undefined as TornTail | undefined,
+  };
   const file = fs.openRead(path);
   try {
     if (end !== undefined && found.sizeBytes < end) {
@@ -63,7 +70,9 @@ export async function checkGeneration(
       if (reader.lsn > maxLsn) break;
       facts.records++;
       const wrong = marks.check(reader.end, reader.syncedBytes) ?? checkPayload(reader, lastSeqNo, facts);
-      if (wrong) problems.push({ file: path, offset: reader.offset, what: `Cannot decode WAL record: ${wrong}` });
+      if (wrong) {
+        problems.push({ file: path, offset: reader.offset, what: `Cannot decode WAL record: ${wrong}` });
+      }
       lastSeqNo = Math.max(lastSeqNo, reader.lastSeqNo);
       if (facts.records % RECORDS_PER_PAUSE !== 0) continue;
       progress.read(reader.end - before);

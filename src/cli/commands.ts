@@ -1,0 +1,9 @@
+/**
+ * Every command; the first is the default.
+ *
+ * @module
+ */
+import { type Command, SERVE } from "./arguments.ts";
+import { VERIFY } from "./verify.ts";
+
+export const COMMANDS: readonly Command[] = [SERVE, VERIFY];

@@ -1,0 +1,111 @@
+/**
+ * `xerj verify --repair-wal` and `--repair`: each shard that needs it, under the data directory's lock.
+ *
+ * @module
+ */
+import { IoError } from "../base/errors.ts";
+import { chooseCatalog, findCatalogs } from "../engine/catalog_open.ts";
+import { candidateFolders, inspectFolder, shardFolders } from "../engine/catalog_folders.ts";
+import { lockDirectory } from "../engine/instance.ts";
+import type { CatalogEntry } from "../format/catalog.ts";
+import type { FileSystem, Random } from "../os/fs.ts";
+import { damagedSegments } from "../shard/repair/candidates.ts";
+import { planSegmentRepair } from "../shard/repair/segment_plan.ts";
+import { repairSegments, type SegmentRepairReport } from "../shard/repair/segment_repair.ts";
+import { type LostOperations, planWalRepair } from "../shard/repair/wal_plan.ts";
+import { repairWal } from "../shard/repair/wal_repair.ts";
+import type { ShardIdentity, StoreEnvironment } from "../shard/store_environment.ts";
+import { readOnly, type VerifyEnvironment } from "../shard/verify/environment.ts";
+import { verifyShard } from "../shard/verify/shard.ts";
+import type { DirectoryOptions } from "./verify_directory.ts";
+
+export type Repair =
+  | {
+    readonly kind: "wal";
+    readonly directory: string;
+    /** Where the log ends now; undefined: with what the segments hold. */
+    readonly cut: { readonly path: string; readonly offset: number } | undefined;
+    readonly aside: readonly string[];
+    readonly lost: LostOperations;
+  }
+  | { readonly kind: "segments"; readonly directory: string } & SegmentRepairReport;
+
+/**
+ * Repairs what can be.
+ *
+ * @throws {OpenRefusedError} `locked`: a server runs on it; or the catalogue does not say which indices there are.
+ * @throws {IoError | RequestError} Nothing of the shard at hand has changed, or all of it.
+ */
+export async function repairDirectory(
+  options: DirectoryOptions & { readonly random: Random },
+  dataDir: string,
+  { wal, segments }: { readonly wal: boolean; readonly segments: boolean },
+): Promise<Repair[]> {
+  const { fs, clock, bootId, random, pause } = options;
+  if (!fs.exists(dataDir)) throw new IoError("open", dataDir, new Error("No such directory (os error 2)"));
+  const lock = lockDirectory(fs, dataDir);
+  try {
+    const environment: VerifyEnvironment = {
+      fs,
+      clock,
+      bootId,
+      isCopy: false,
+      cleanStop: false,
+      isLive: false,
+      progress: { read: () => {}, pause },
+    };
+    const store: StoreEnvironment = { ...readOnly(environment), random };
+    const repairs: Repair[] = [];
+    for (const { directory, identity } of shardsOf(fs, dataDir)) {
+      const look = () => verifyShard(environment, directory, { identity });
+      if (wal && (await look()).opening?.kind === "refused") {
+        const { files } = await look();
+        const plan = await planWalRepair(environment, directory, { identity, files });
+        if (plan) {
+          const aside = repairWal(store, directory, { identity, plan });
+          repairs.push({ kind: "wal", directory, cut: plan.cut, aside, lost: plan.operations });
+        }
+      }
+      if (!segments) continue;
+      const { files, opening } = await look();
+      const manifests = files.problems.manifests.map(({ file }) => file);
+      const needed = new Set(
+        opening?.kind === "opens" ? opening.account.problems.map((each) => each.segment) : [],
+      );
+      const damaged = [...damagedSegments(files)];
+      // A segment that is simply not there, and that no opening wants, is a copy's business.
+      const matters = damaged.some((number) => files.segments.has(number) || needed.has(number)) ||
+        (opening?.kind === "refused" && damaged.length > 0);
+      if (!matters && manifests.length === 0) continue;
+      const plan = matters
+        ? await planSegmentRepair(environment, directory, { identity, files })
+        : { kind: "aside" as const, aside: [] };
+      if (plan.kind === "impossible") continue;
+      const report = await repairSegments(store, directory, { identity, plan, manifests, pause });
+      repairs.push({ kind: "segments", directory, ...report });
+    }
+    return repairs;
+  } finally {
+    lock.release();
+  }
+}
+
+function shardsOf(
+  fs: FileSystem,
+  dataDir: string,
+): { readonly directory: string; readonly identity: ShardIdentity }[] {
+  const chosen = chooseCatalog(fs, dataDir, findCatalogs(fs, dataDir));
+  const listed = chosen.body?.indices ?? [];
+  const gone = new Set(chosen.deleted.map(({ incarnation }) => incarnation));
+  const adopted = candidateFolders(fs, dataDir).flatMap((name): CatalogEntry[] => {
+    if (listed.some((entry) => entry.name === name)) return [];
+    const found = inspectFolder(fs, dataDir, name);
+    return found.kind === "whole" && !gone.has(found.entry.incarnation) ? [found.entry] : [];
+  });
+  return [...listed, ...adopted].flatMap(({ name, uuid, incarnation, shards }) =>
+    shardFolders(`${dataDir}/${name}`, shards).map((directory, shard) => ({
+      directory,
+      identity: { indexUuid: uuid, incarnation, shard, shards },
+    }))
+  );
+}

@@ -1,0 +1,73 @@
+/**
+ * What a schedule did, and what came of it.
+ *
+ * @module
+ */
+import type { FaultCounts } from "./process_disk.ts";
+
+export interface Report extends FaultCounts {
+  seeds: number;
+  steps: number;
+  operations: number;
+  kills: number;
+  powerCuts: number;
+  cleanStops: number;
+  openings: number;
+  flushes: number;
+  merges: number;
+  snapshots: number;
+  copiesBegun: number;
+  copiesOpened: number;
+  /** Refused, though they took less than the retention. */
+  refusedInTime: number;
+  refusedLate: number;
+  restores: number;
+  clones: number;
+  lost: number;
+  resurrected: number;
+  wrong: number;
+}
+
+export function emptyReport(): Report {
+  return {
+    seeds: 0,
+    steps: 0,
+    operations: 0,
+    kills: 0,
+    powerCuts: 0,
+    cleanStops: 0,
+    openings: 0,
+    flushes: 0,
+    merges: 0,
+    snapshots: 0,
+    copiesBegun: 0,
+    copiesOpened: 0,
+    refusedInTime: 0,
+    refusedLate: 0,
+    restores: 0,
+    clones: 0,
+    eio: 0,
+    enospc: 0,
+    stalls: 0,
+    bitFlips: 0,
+    lost: 0,
+    resurrected: 0,
+    wrong: 0,
+  };
+}
+
+/** The schedule found something that must not be. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+  constructor(readonly step: number, readonly problems: readonly string[]) {
+    super(`step ${step}: ${problems.slice(0, 6).join("\n  ")}${problems.length > 6 ? "\n  ..." : ""}`);
+  }
+}
+
+export function count(report: Report, problems: readonly string[]): void {
+  for (const problem of problems) {
+    if (problem.startsWith("lost")) report.lost++;
+    else if (problem.startsWith("resurrected")) report.resurrected++;
+    else report.wrong++;
+  }
+}
