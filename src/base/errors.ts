@@ -43,6 +43,11 @@ export class RequestError extends Error {
   }
 }
 
+/** An error as the cause of another. */
+export function causeOf({ type, message, causedBy }: RequestError): ErrorCause {
+  return { type, reason: message, ...(causedBy ? { causedBy } : {}) };
+}
+
 /** 400 `illegal_argument_exception`, the commonest answer to a wrong parameter. */
 export function illegalArgument(reason: string): RequestError {
   return new RequestError(reason, { status: 400, type: "illegal_argument_exception" });

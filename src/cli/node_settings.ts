@@ -38,6 +38,7 @@ export function nodeSettings(
     searchIdleMs: storage.searchIdleSecs * 1000,
     // Half of the memory for what is not on disk yet, shared out; the rest is for bodies, builds and queries.
     writeMemoryBytes: memoryBytes(config, totalMemoryBytes) / 2 / writers,
+    scrubBytesPerSec: storage.scrubMbPerSec * MIB / writers,
     diskReserveBytes: storage.diskReserveMb * MIB,
     merge: {
       strategy: merge.strategy,

@@ -8,18 +8,33 @@ import { chooseCatalog, findCatalogs } from "../engine/catalog_open.ts";
 import { candidateFolders, inspectFolder, shardFolders } from "../engine/catalog_folders.ts";
 import { lockDirectory } from "../engine/instance.ts";
 import type { CatalogEntry } from "../format/catalog.ts";
+import { ASIDE_FOLDER, META_FOLDER } from "../format/file_names.ts";
 import type { FileSystem, Random } from "../os/fs.ts";
 import { damagedSegments } from "../shard/repair/candidates.ts";
+import { turnedBitOfSealed } from "../shard/repair/correct_bit.ts";
+import { type Correction, manifestCorrections, segmentCorrections } from "../shard/repair/corrections.ts";
+import { restoreFile } from "../shard/repair/restore_file.ts";
 import { planSegmentRepair } from "../shard/repair/segment_plan.ts";
 import { repairSegments, type SegmentRepairReport } from "../shard/repair/segment_repair.ts";
 import { type LostOperations, planWalRepair } from "../shard/repair/wal_plan.ts";
 import { repairWal } from "../shard/repair/wal_repair.ts";
 import type { ShardIdentity, StoreEnvironment } from "../shard/store_environment.ts";
 import { readOnly, type VerifyEnvironment } from "../shard/verify/environment.ts";
+import { asideFolder } from "../shard/store_names.ts";
 import { verifyShard } from "../shard/verify/shard.ts";
+import type { ShardFiles } from "../shard/verify/shard_files.ts";
+import { Poison } from "../wal/poison.ts";
 import type { DirectoryOptions } from "./verify_directory.ts";
 
 export type Repair =
+  | {
+    readonly kind: "bits";
+    /** Folder of the shard, or of the catalogues. */
+    readonly directory: string;
+    readonly corrections: readonly Correction[];
+    /** Where the files are kept that were damaged. */
+    readonly aside: readonly string[];
+  }
   | {
     readonly kind: "wal";
     readonly directory: string;
@@ -55,7 +70,7 @@ export async function repairDirectory(
       progress: { read: () => {}, pause },
     };
     const store: StoreEnvironment = { ...readOnly(environment), random };
-    const repairs: Repair[] = [];
+    const repairs: Repair[] = segments ? turnBackCatalog(fs, dataDir) : [];
     for (const { directory, identity } of shardsOf(fs, dataDir)) {
       const look = () => verifyShard(environment, directory, { identity });
       if (wal && (await look()).opening?.kind === "refused") {
@@ -67,6 +82,8 @@ export async function repairDirectory(
         }
       }
       if (!segments) continue;
+      const turned = turnBack(fs, directory, (await look()).files);
+      if (turned) repairs.push(turned);
       const { files, opening } = await look();
       const manifests = files.problems.manifests.map(({ file }) => file);
       const needed = new Set(
@@ -88,6 +105,33 @@ export async function repairDirectory(
   } finally {
     lock.release();
   }
+}
+
+/** First of all, and of the newest catalogue alone: without it nobody knows which indices there are. */
+function turnBackCatalog(fs: FileSystem, dataDir: string): Repair[] {
+  const newest = findCatalogs(fs, dataDir).catalogs.at(-1);
+  const bit = newest?.kind === "unreadable" ? turnedBitOfSealed(fs.readFile(newest.path)) : undefined;
+  if (!newest || !bit) return [];
+  const directory = `${dataDir}/${META_FOLDER}`;
+  const poison = new Poison(`the catalogue of ${dataDir}`);
+  const bits = [bit];
+  const aside = restoreFile(fs, newest.path, { bits, aside: `${directory}/${ASIDE_FOLDER}`, poison });
+  return [{ kind: "bits", directory, corrections: [{ path: newest.path, bits }], aside: [aside] }];
+}
+
+/** Turns back what is proved to be no more than stray bits. */
+function turnBack(fs: FileSystem, directory: string, files: ShardFiles): Repair | undefined {
+  const damaged = new Set(files.problems.segments.map(({ number }) => number));
+  const corrections = [
+    ...manifestCorrections(fs, directory, files),
+    ...segmentCorrections(fs, directory, { files, damaged }).corrections,
+  ];
+  if (corrections.length === 0) return undefined;
+  const poison = new Poison(`shard in ${directory}`);
+  const aside = corrections.map(({ path, bits }) =>
+    restoreFile(fs, path, { bits, aside: asideFolder(directory), poison })
+  );
+  return { kind: "bits", directory, corrections, aside };
 }
 
 function shardsOf(

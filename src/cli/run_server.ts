@@ -28,6 +28,7 @@ export function runServer({ config, reread, log }: RunOptions): Promise<number> 
   return new Promise((resolve) => {
     let server: Server | undefined;
     let ending = false;
+    let isReady = false;
     const refuse = (error: unknown) => {
       if (ending) return;
       ending = true;
@@ -45,7 +46,8 @@ export function runServer({ config, reread, log }: RunOptions): Promise<number> 
       if (ending) return resolve(EXIT_UNCLEAN);
       ending = true;
       log.info("stopping", { signal });
-      const begun = server ? server.ready.then(() => server!.stop()) : Promise.resolve(true);
+      // While logs are replayed there is nothing to finish: what an interrupted start has written, the next one takes up.
+      const begun = server && isReady ? server.stop() : Promise.resolve(true);
       begun.then((clean) => {
         log.info("stopped", { clean });
         resolve(clean ? EXIT_CLEAN : EXIT_UNCLEAN);
@@ -61,7 +63,7 @@ export function runServer({ config, reread, log }: RunOptions): Promise<number> 
     });
     try {
       server = serve({ config, reread, log, factory: workerThreads, onFatal: die });
-      server.ready.catch(refuse);
+      server.ready.then(() => isReady = true, refuse);
     } catch (error) {
       refuse(error);
     }

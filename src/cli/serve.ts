@@ -30,6 +30,7 @@ import { processMemory, totalMemoryBytes } from "../os/memory.ts";
 import { environment, hostName } from "../os/process.ts";
 import { systemRandom } from "../os/random.ts";
 import { realFileSystem } from "../os/real_fs.ts";
+import { syncFileSystem } from "../os/sync_file_system.ts";
 import { serviceNotifier } from "../os/sd_notify.ts";
 import { availableCores } from "../os/threads.ts";
 import { adminKey } from "./admin_key.ts";
@@ -142,7 +143,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       onSearch: (seconds: number, bytes: number) => metrics.searched(seconds, bytes),
       onWrite: (seconds: number, bytes: number) => metrics.wrote(seconds, bytes),
     };
-    const snapshots = new DirectorySnapshots({ engine, fs, clock, dataDir });
+    const snapshots = new DirectorySnapshots({ engine, fs, clock, dataDir, syncFileSystem });
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,

@@ -123,8 +123,18 @@ export function megabytes(bytes: number): string {
 
 /** Ends with a newline, or is empty. */
 export function renderRepairs(repairs: readonly Repair[]): string {
-  return repairs.map((repair) => `${repair.kind === "wal" ? renderWal(repair) : renderSegments(repair)}\n`)
-    .join("");
+  return repairs.map((repair) => `${renderRepair(repair)}\n`).join("");
+}
+
+function renderRepair(repair: Repair): string {
+  if (repair.kind === "wal") return renderWal(repair);
+  if (repair.kind === "segments") return renderSegments(repair);
+  const lines = repair.corrections.map(({ path, bits }) =>
+    `REPAIRED: ${path}: turned back ${
+      bits.map(({ offset, bit }) => `bit ${bit} of byte ${offset}`).join(", ")
+    }`
+  );
+  return [...lines, `  kept: ${repair.aside.join(", ")}`, "  lost: nothing"].join("\n");
 }
 
 /** Ids named in text; `--json` has them all. */
@@ -191,6 +201,7 @@ export function repairsToJson(repairs: readonly Repair[]) {
     if (repair.kind === "wal") {
       return { kind: "wal", directory, cut: repair.cut ?? null, aside, lost: repair.lost };
     }
+    if (repair.kind === "bits") return { kind: "bits", directory, aside, corrections: repair.corrections };
     return { kind: "segments", directory, aside, rebuilt: repair.rebuilt ?? null };
   });
 }

@@ -47,6 +47,8 @@ export interface SnapshotsOptions {
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly dataDir: string;
+  /** Makes all that changed below a folder durable at once; default: folder by folder. */
+  readonly syncFileSystem?: (path: string) => Promise<void>;
 }
 
 export class DirectorySnapshots {
@@ -88,8 +90,7 @@ export class DirectorySnapshots {
         const linked = await this.#link(staged);
         const record: SnapshotRecord = { name, createdMs, ...linked };
         writeFile(fs, `${staged}/${META_FOLDER}/${RECORD_FILE}`, encodeSealed("snapshot", record));
-        fs.syncDirectory(`${staged}/${META_FOLDER}`);
-        fs.syncDirectory(staged);
+        await (this.#options.syncFileSystem ?? ((path) => syncFolders(fs, path)))(staged);
         fs.rename(staged, path);
         fs.syncDirectory(this.#folder);
         fs.syncDirectory(this.#options.dataDir);
@@ -239,6 +240,14 @@ function writeFile(fs: FileSystem, path: string, bytes: Uint8Array): void {
   } finally {
     file.close();
   }
+}
+
+/** Inner folders before outer ones. */
+async function syncFolders(fs: FileSystem, path: string): Promise<void> {
+  for (const { name, isDirectory } of fs.list(path)) {
+    if (isDirectory) await syncFolders(fs, `${path}/${name}`);
+  }
+  fs.syncDirectory(path);
 }
 
 function* filesBelow(fs: FileSystem, path: string): Generator<string> {

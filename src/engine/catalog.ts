@@ -389,7 +389,7 @@ export class Catalog {
   }
 
   /**
-   * Links the newest catalogue, and the list of deleted incarnations that it names, into a folder.
+   * Links the newest catalogue, and the list of deleted incarnations that it names, into a folder; the caller syncs it.
    *
    * @returns What it lists.
    * @throws {IoError}
@@ -400,7 +400,6 @@ export class Catalog {
     const { number, deleted } = this.#body;
     const names = [catalogName(number), ...(deleted ? [deletedName(deleted.number)] : [])];
     for (const name of names) fs.link(`${this.dataDir}/${META_FOLDER}/${name}`, `${folder}/${name}`);
-    fs.syncDirectory(folder);
     return this.indices;
   }
 

@@ -97,7 +97,12 @@ export class Durability {
   #markIdle(): void {
     for (const store of this.#stores) {
       if (store.poisoned || store.blocked || !store.started || this.#groups.has(store)) continue;
-      if (store.syncedLsn >= store.position.lsn) store.markIfIdle();
+      if (store.syncedLsn < store.position.lsn) continue;
+      try {
+        store.markIfIdle();
+      } catch (error) {
+        this.#onFailure(store, error);
+      }
     }
   }
 

@@ -394,8 +394,7 @@ export class Engine {
 
   /**
    * Links every index, as of one instant after this call, and the catalogue into a folder that then looks as the data
-   * directory does; durable but for the folder's own entries when this resolves. Every write acknowledged before this
-   * call is in it.
+   * directory does. Every write acknowledged before this call is in it; the caller syncs the new folders.
    *
    * @throws {RequestError} 503: an index was just made or deleted, or a shard is poisoned. Try again.
    * @throws {IoError}
@@ -423,7 +422,6 @@ export class Engine {
         headers: { "retry-after": "1" },
       });
     }
-    for (const { name } of listed) fs.syncDirectory(`${to}/${name}`);
     return {
       indices: listed.length,
       shards: reports.length,

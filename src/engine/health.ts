@@ -84,6 +84,19 @@ export function healthOf(
       });
     }
   }
+  for (const { index, shard, damaged } of stats) {
+    for (const { file, offset, reason } of damaged) {
+      warnings.push({
+        cause: `[${index}][${shard}]: ${file} is damaged${
+          offset < 0 ? "" : ` at offset ${offset}`
+        }: ${reason}`,
+        next:
+          "no answer is made from these bytes; `xerj verify` says what they hold and what would be lost, and, with " +
+          "the server stopped, `xerj verify --repair` rebuilds what it can; look at the disk, too",
+        status: "red",
+      });
+    }
+  }
   const reserveBytes = engine.settings.diskReserveBytes;
   if (freeBytes !== undefined && freeBytes < reserveBytes) {
     warnings.push({

@@ -67,6 +67,7 @@ export function parseIndexSettings(json: unknown): IndexSettings {
   }
   shardCount(settings);
   refreshInterval(settings);
+  totalFieldsLimit(settings);
   return settings;
 }
 
@@ -85,6 +86,16 @@ export function shardCount(settings: IndexSettings): number {
   if (count < 1) throw bad(`${reason} must be >= 1`);
   if (count > MAX_SHARDS) throw bad(`${reason} must be <= ${MAX_SHARDS}`);
   return count;
+}
+
+/** `mapping.total_fields.limit`; undefined: not set. @throws {RequestError} 400 */
+export function totalFieldsLimit({ mapping }: IndexSettings): number | undefined {
+  const fields = isObject(mapping) ? mapping["total_fields"] : undefined;
+  const value = isObject(fields) ? fields["limit"] : undefined;
+  if (value === undefined || value === null) return undefined;
+  const limit = Number(value);
+  if (Number.isInteger(limit) && limit >= 0) return limit;
+  throw bad(`Failed to parse value [${String(value)}] for setting [index.mapping.total_fields.limit]`);
 }
 
 /** Milliseconds; -1: never on its own. Undefined: not set. */

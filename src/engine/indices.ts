@@ -12,7 +12,7 @@ import { Mapping, type MappingJson } from "../schema/mapping.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
 import type { Catalog, CatalogIndex } from "./catalog.ts";
 import { checkIndexName, indexNotFound } from "./index_names.ts";
-import { type IndexSettings, parseIndexSettings, shardCount } from "./index_settings.ts";
+import { type IndexSettings, parseIndexSettings, shardCount, totalFieldsLimit } from "./index_settings.ts";
 import { IndexState } from "./index_state.ts";
 import type { AttachCall, IndexSpec, NodeSettings, OpenCall, OpenedShardReport } from "./messages.ts";
 import { inspectPutBack } from "./put_back.ts";
@@ -158,7 +158,7 @@ export class Indices {
     );
     const settings = newest.settings as IndexSettings;
     const analyzers = AnalyzerSet.fromSettings(settings, this.#options.settings().defaultAnalyzer);
-    const mapping = Mapping.fromStored(newest.mapping as MappingJson, this.#limits(analyzers));
+    const mapping = Mapping.fromStored(newest.mapping as MappingJson, this.#limits(analyzers, settings));
     const state = this.#add(entry, settings, analyzers, mapping);
     if (reports.some(({ mappingVersion }) => mappingVersion < newest.mappingVersion)) {
       await threads.all("writers", "mapping", { incarnation: entry.incarnation, mapping: newest.mapping });
@@ -177,8 +177,8 @@ export class Indices {
     const { catalog, threads } = this.#options;
     const analyzers = AnalyzerSet.fromSettings(settings, this.#options.settings().defaultAnalyzer);
     const mapping = request.mappings === undefined || request.mappings === null
-      ? Mapping.empty(this.#limits(analyzers))
-      : Mapping.parse(request.mappings, this.#limits(analyzers));
+      ? Mapping.empty(this.#limits(analyzers, settings))
+      : Mapping.parse(request.mappings, this.#limits(analyzers, settings));
     return await this.#turn(name).take(async () => {
       const known = this.#byName.get(name);
       if (known && request.auto) return known;
@@ -328,8 +328,9 @@ export class Indices {
     return state;
   }
 
-  #limits(analyzers: AnalyzerSet) {
-    return { maxFields: this.#options.settings().maxFields, analyzers };
+  /** The node's limit on fields, or the index's own. */
+  #limits(analyzers: AnalyzerSet, settings: IndexSettings) {
+    return { maxFields: totalFieldsLimit(settings) ?? this.#options.settings().maxFields, analyzers };
   }
 
   #spec(entry: CatalogIndex, { mapping, settings }: { mapping: unknown; settings: unknown }): IndexSpec {
@@ -384,8 +385,7 @@ function checkAliases(
 ): Record<string, Readonly<Record<string, unknown>>> {
   const checked: Record<string, Readonly<Record<string, unknown>>> = {};
   for (const [alias, options] of Object.entries(aliases)) {
-    // Unlike an index, an alias is no folder: capital letters do no harm.
-    checkIndexName(alias.toLowerCase());
+    checkAliasName(alias);
     if (alias === name || known.has(alias)) {
       throw new RequestError(
         `Invalid alias name [${alias}]: an index or data stream exists with the same name as the alias`,
@@ -398,6 +398,20 @@ function checkAliases(
     checked[alias] = (options ?? {}) as Readonly<Record<string, unknown>>;
   }
   return checked;
+}
+
+/** As for indices, but for capital letters: an alias is no folder. */
+function checkAliasName(alias: string): void {
+  try {
+    checkIndexName(alias.toLowerCase());
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    const rule = error.message.slice(error.message.indexOf("], ") + 3);
+    throw new RequestError(`Invalid alias name [${alias}]: ${rule}`, {
+      status: 400,
+      type: "invalid_alias_name_exception",
+    });
+  }
 }
 
 function alreadyExists({ name, uuid }: IndexState): RequestError {

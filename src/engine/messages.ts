@@ -4,6 +4,7 @@
  * @module
  */
 import type { VersionType } from "../shard/operation.ts";
+import type { DamagedFile } from "./scrub.ts";
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import type { NextNumbers } from "../shard/store_inventory.ts";
 
@@ -33,6 +34,8 @@ export interface NodeSettings {
   readonly searchIdleMs: number;
   /** Bytes of unflushed documents that all shards of one writer may hold together. */
   readonly writeMemoryBytes: number;
+  /** Bytes of cold segments that each writer reads back and compares with their checksums; 0: none. */
+  readonly scrubBytesPerSec: number;
   /** Free space that documents, and merges, leave on the data directory's disk; 0: none. */
   readonly diskReserveBytes: number;
   readonly merge: MergeSettings;
@@ -256,6 +259,8 @@ export interface ShardStats {
   readonly merges: MergeStats;
   readonly failure: string | undefined;
   readonly maxSeqNo: number;
+  /** Places of its segments' files that the scrub found damaged. */
+  readonly damaged: readonly DamagedFile[];
 }
 
 /** What is being merged in a shard, and what should be. */
@@ -330,4 +335,8 @@ export interface WriterTimings {
   readonly flushSeconds: readonly number[];
   readonly mergeSeconds: readonly number[];
   readonly bytesWritten: number;
+  /** Read back by the scrub. */
+  readonly scrubBytes: number;
+  /** Damaged places that it found. */
+  readonly scrubErrors: number;
 }

@@ -44,6 +44,7 @@ import { Attachments } from "./writer_attach.ts";
 import { applyBulk } from "./writer_bulk.ts";
 import { applyIngest } from "./writer_ingest.ts";
 import { linkShards } from "./writer_snapshot.ts";
+import { Scrub, type ScrubTarget } from "./scrub.ts";
 import { shardStats } from "./writer_stats.ts";
 import { WriterMerges } from "./writer_merges.ts";
 import { WriterSpace } from "./writer_space.ts";
@@ -121,14 +122,19 @@ export class WriterNode {
     flushSeconds: number[];
     mergeSeconds: number[];
     bytesWritten: number;
+    scrubBytes: number;
+    scrubErrors: number;
   } = {
     walWriteSeconds: [],
     flushSeconds: [],
     mergeSeconds: [],
     bytesWritten: 0,
+    scrubBytes: 0,
+    scrubErrors: 0,
   };
   settings: NodeSettings;
   readonly #attachments = new Attachments(this);
+  readonly #scrub: Scrub;
   /** Segments of closed indices that searches may still use, by key. */
   readonly #closedSegments = new Map<string, LiveSegment>();
   /** Opened shards whose runs start when the server's own has started. */
@@ -140,6 +146,13 @@ export class WriterNode {
     this.settings = options.settings;
     this.merges = new WriterMerges(this);
     this.space = new WriterSpace(this);
+    this.#scrub = new Scrub({
+      ...options,
+      bytesPerSec: () => this.settings.scrubBytesPerSec,
+      targets: () => this.#scrubTargets(),
+      onRead: (bytes) => void (this.timings.scrubBytes += bytes),
+      onDamage: (places) => void (this.timings.scrubErrors += places),
+    });
     this.durability = new Durability(
       () => this.settings,
       (store, error) => this.#syncFailed(store, error),
@@ -249,6 +262,7 @@ export class WriterNode {
       await this.options.pause();
     }
     this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_EVERY_MS);
+    this.#scrub.start();
   }
 
   #configure(settings: NodeSettings): void {
@@ -339,16 +353,29 @@ export class WriterNode {
   }
 
   #stats(): ShardStats[] {
-    return [...this.shards.values()].map((open) => shardStats(open, this.merges.stats(open)));
+    return [...this.shards.values()].map((open) =>
+      shardStats(open, { merges: this.merges.stats(open), scrub: this.#scrub })
+    );
+  }
+
+  *#scrubTargets(): Generator<ScrubTarget> {
+    for (const { state: { store }, spec } of this.shards.values()) {
+      for (const entry of store.manifest.segments) {
+        yield { index: spec.index, folder: store.segmentPath(entry.number), entry };
+      }
+    }
   }
 
   #drainTimings(): WriterTimings {
-    const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten } = this.timings;
+    const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten, scrubBytes, scrubErrors } =
+      this.timings;
     this.timings.walWriteSeconds = [];
     this.timings.flushSeconds = [];
     this.timings.mergeSeconds = [];
     this.timings.bytesWritten = 0;
-    return { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten };
+    this.timings.scrubBytes = 0;
+    this.timings.scrubErrors = 0;
+    return { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten, scrubBytes, scrubErrors };
   }
 
   /** Gives back memory that no snapshot uses any more: main has heard that from every searcher. */
@@ -386,6 +413,7 @@ export class WriterNode {
   async #stop(): Promise<{ readonly clean: boolean }> {
     if (this.#upkeep !== undefined) clearInterval(this.#upkeep);
     this.durability.stop();
+    await this.#scrub.stop();
     let clean = true;
     await Promise.all([...this.shards.values()].map((open) => this.merges.stop(open)));
     for (const open of [...this.shards.values()]) {

@@ -10,7 +10,7 @@ import type { SnapshotCall, SnapshotShardReport } from "./messages.ts";
 import type { WriterNode } from "./writer_node.ts";
 
 /**
- * Links the files of this writer's shards of the given incarnations below `to`; durable when this resolves.
+ * Links the files of this writer's shards of the given incarnations below `to`. The caller syncs the new folders.
  *
  * @throws {RequestError} 503: a shard is poisoned. @throws {IoError}
  */

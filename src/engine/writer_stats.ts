@@ -5,9 +5,13 @@
  */
 import type { LiveSegment } from "../shard/live_segment.ts";
 import type { MergeStats, SegmentStats, ShardStats } from "./messages.ts";
+import type { Scrub } from "./scrub.ts";
 import type { OpenShard } from "./writer_node.ts";
 
-export function shardStats({ state, spec }: OpenShard, merges: MergeStats): ShardStats {
+export function shardStats(
+  { state, spec }: OpenShard,
+  { merges, scrub }: { readonly merges: MergeStats; readonly scrub: Scrub },
+): ShardStats {
   const { store, segments, memtable } = state;
   const dead = segments.reduce((sum, { reader, liveCount }) => sum + reader.docCount - liveCount, 0);
   return {
@@ -31,6 +35,7 @@ export function shardStats({ state, spec }: OpenShard, merges: MergeStats): Shar
     merges,
     failure: store.poisoned?.message ?? (store.blocked ? "disk full" : state.flushFailure?.message),
     maxSeqNo: state.nextSeqNo - 1,
+    damaged: store.manifest.segments.flatMap(({ uuid }) => scrub.damaged(uuid)),
   };
 }
 

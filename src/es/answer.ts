@@ -14,13 +14,15 @@ export const PRODUCT_HEADERS = { "x-elastic-product": "Elasticsearch" } as const
 /** The version whose behaviour this port follows, as clients check it. */
 export const COMPATIBLE_VERSION = "8.13.4";
 
-const VENDORED = /application\/vnd\.elasticsearch\+json\s*;\s*compatible-with=(\d+)/;
+const VENDORED = /application\/vnd\.elasticsearch\+json(?:\s*;\s*compatible-with=([789])\b)?/;
 
 /** Media type of the answer: the vendored one when the client speaks it. */
 export function mediaType({ request }: RequestContext): string {
   const accept = request.headers.get("accept");
   const vendored = accept === null ? null : VENDORED.exec(accept);
-  return vendored ? `application/vnd.elasticsearch+json;compatible-with=${vendored[1]}` : "application/json";
+  if (!vendored) return "application/json";
+  const version = vendored[1] === undefined ? "" : `;compatible-with=${vendored[1]}`;
+  return `application/vnd.elasticsearch+json${version}`;
 }
 
 /** A JSON answer; `body` may be rendered already. */

@@ -122,7 +122,7 @@ class EsBulkRenderer implements BulkRenderer {
   #middle(result: string): Uint8Array {
     let middle = this.#middles.get(result);
     if (!middle) {
-      const forced = this.#options["forcedRefresh"] !== undefined && result !== "noop";
+      const forced = this.#options["forcedRefresh"] !== undefined;
       middle = utf8(
         `,"result":"${result}"${forced ? `,"forced_refresh":true` : ""},` +
           `"_shards":{"total":1,"successful":1,"failed":0},"_seq_no":`,

@@ -4,7 +4,7 @@
  * @module
  */
 import { RequestError } from "../base/errors.ts";
-import { utf8 } from "../base/bytes.ts";
+import { utf8, utf8Text } from "../base/bytes.ts";
 import { Answer, JSON_TYPE } from "../http/answer.ts";
 import type { AppOptions, Unrouted } from "../http/app.ts";
 import type { RequestContext } from "../http/context.ts";
@@ -25,7 +25,7 @@ function finish(context: RequestContext, answer: Answer): Answer {
   const { status, headers } = answer;
   if (!answer.contentType.includes("json")) return answer;
   const contentType = answer.contentType === JSON_TYPE ? mediaType(context) : answer.contentType;
-  const filterPath = wantsFilter(context);
+  const filterPath = isFiltered(context, answer) ? wantsFilter(context) : null;
   if (filterPath === null) {
     return contentType === answer.contentType
       ? answer
@@ -34,6 +34,18 @@ function finish(context: RequestContext, answer: Answer): Answer {
   const body = typeof answer.body === "string" ? utf8(answer.body) : answer.body;
   return new Answer(status, filterJson(body, filterPath), contentType, headers);
 }
+
+/** Errors and bare sources are shown whole. */
+function isFiltered({ route }: RequestContext, { status, body }: Answer): boolean {
+  if (route.name === "get_source") return false;
+  if (status < 400) return true;
+  const start = typeof body === "string"
+    ? body.slice(0, ERROR.length)
+    : utf8Text(body.slice(0, ERROR.length));
+  return start !== ERROR;
+}
+
+const ERROR = '{"error":';
 
 /** Read from the URL: an error's answer may be about a query that cannot be read at all. */
 function wantsFilter({ request }: RequestContext): string | null {

@@ -86,7 +86,7 @@ export async function updateDocument(engine: Engine, context: RequestContext): P
     throw validation("compare and write operations can not be retried");
   }
   const body = await context.readBody();
-  if (body.length === 0) throw bodyRequired();
+  if (body.length === 0) throw validation("script or doc is missing");
   const source = sourceParameter(context);
   const index = await engine.writeIndex(name, { requireAlias: flag(context, "require_alias") });
   const reply = await engine.write(

@@ -42,6 +42,7 @@ function refused(reason: string): RequestError {
   return new RequestError("Invalid media-type value on headers [Content-Type, Accept]", {
     status: 400,
     type: "media_type_header_exception",
+    headers: { "content-type": "application/json" },
     causedBy: { type: "status_exception", reason },
   });
 }

@@ -12,7 +12,8 @@ import { JSON_BODIES, NDJSON_BODIES } from "../http/media.ts";
 import { Router } from "../http/router.ts";
 import { bodyRequired, checkActiveShards, checkDuration, flag, integer, mediaType } from "./answer.ts";
 import { bulk } from "./bulk.ts";
-import { catIndices, clusterHealth, type NodeIdentity, root } from "./cluster.ts";
+import { catIndices } from "./cat_indices.ts";
+import { clusterHealth, type NodeIdentity, root } from "./cluster.ts";
 import {
   deleteDocument,
   getDocument,
@@ -47,6 +48,9 @@ export interface EsOptions {
 }
 
 type EngineHandler = (engine: Engine, context: RequestContext) => Promise<Answer> | Answer;
+
+/** Elasticsearch takes a single JSON value under the types of lines, too. */
+const BODIES = [...JSON_BODIES, "application/x-ndjson", "application/vnd.elasticsearch+x-ndjson"];
 
 /** Parameters that Elasticsearch takes everywhere. */
 const COMMON = ["pretty", "human", "error_trace", "filter_path", "format"];
@@ -139,7 +143,7 @@ export function esRouter(options: EsOptions): Router {
       return root(options.identity, context);
     }, { name: "info" });
   }
-  on("PUT", "/{index}", createIndex, { name: "indices.create", accepts: JSON_BODIES, parameters: TIMEOUTS });
+  on("PUT", "/{index}", createIndex, { name: "indices.create", accepts: BODIES, parameters: TIMEOUTS });
   on("GET HEAD", "/{index}", getIndex, {
     name: "indices.get",
     parameters: [...INDICES, ...TIMEOUTS, "flat_settings", "include_defaults", "local", "features"],
@@ -170,37 +174,37 @@ export function esRouter(options: EsOptions): Router {
     });
     on("GET POST", `${prefix}/_mget`, multiGet, {
       name: "mget",
-      accepts: JSON_BODIES,
+      accepts: BODIES,
       parameters: [...SOURCE, ...URL_BODY, "preference", "realtime", "refresh", "routing", "stored_fields"],
     });
     for (const [path, handler] of [["_search", "es.search"], ["_count", "es.count"]] as const) {
       on("GET POST", `${prefix}/${path}`, (_engine, context) => search(options, context, handler), {
         name: path.slice(1),
-        accepts: JSON_BODIES,
+        accepts: BODIES,
         parameters: path === "_count" ? COUNT : SEARCH,
       });
     }
   }
   on("PUT POST", "/{index}/_mapping", putMapping, {
     name: "indices.put_mapping",
-    accepts: JSON_BODIES,
+    accepts: BODIES,
     parameters: [...INDICES, ...TIMEOUTS, "write_index_only"],
   });
-  write("POST", "/{index}/_doc", indexDocument, { name: "index", accepts: JSON_BODIES, parameters: WRITE });
+  write("POST", "/{index}/_doc", indexDocument, { name: "index", accepts: BODIES, parameters: WRITE });
   write("PUT POST", "/{index}/_doc/{id}", indexDocument, {
     name: "index",
-    accepts: JSON_BODIES,
+    accepts: BODIES,
     parameters: WRITE,
   });
   write("PUT POST", "/{index}/_create/{id}", indexDocument, {
     name: "create",
-    accepts: JSON_BODIES,
+    accepts: BODIES,
     parameters: WRITE,
   });
   write("DELETE", "/{index}/_doc/{id}", deleteDocument, { name: "delete", parameters: WRITE });
   write("POST", "/{index}/_update/{id}", updateDocument, {
     name: "update",
-    accepts: JSON_BODIES,
+    accepts: BODIES,
     parameters: [...WRITE, ...SOURCE, "retry_on_conflict", "lang"],
   });
   const GET = [
@@ -252,6 +256,9 @@ export function esRouter(options: EsOptions): Router {
   return router;
 }
 
+/** Formats of Elasticsearch's answers that are not there; it ignores names that it does not know. */
+const OTHER_FORMATS = ["yaml", "cbor", "smile"];
+
 /** Parameters and headers that mean the same everywhere. */
 function checkCommon(context: RequestContext): void {
   checkMediaVersions(context);
@@ -260,7 +267,7 @@ function checkCommon(context: RequestContext): void {
   for (const name of ["timeout", "master_timeout"]) checkDuration(context, name);
   checkActiveShards(context);
   const format = context.query.get("format");
-  if (format === null || format === "json" || context.path.startsWith("/_cat")) return;
+  if (format === null || !OTHER_FORMATS.includes(format)) return;
   throw new RequestError(`The format [${format}] is not supported; answers are JSON`, {
     status: 406,
     type: "media_type_header_exception",

@@ -115,7 +115,9 @@ class LiveApp implements App {
     if (match.kind !== "route") return (this.options.unrouted ?? noRoute)(match, context);
     context.params = match.params;
     const { meta, knownParameters, handler }: Route = match.route;
-    if (context.hasQuery && meta.anyParameter !== true) checkParameters(context.query, knownParameters, context.path);
+    if (context.hasQuery && meta.anyParameter !== true) {
+      checkParameters(context.query, knownParameters, context.path);
+    }
     if (meta.accepts !== undefined && announcesBody(context.request)) {
       checkContentType(context.request.headers.get("content-type"), meta.accepts, contentTypeStatus);
     }

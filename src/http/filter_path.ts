@@ -2,8 +2,8 @@
  * `?filter_path`: shows parts of a JSON answer, the values' bytes untouched.
  *
  * Patterns are paths of names joined by dots (`\.` is a dot in a name), `*` any characters within a name, `**` any
- * names. Arrays have no name: patterns go through them. What includes leave empty is not shown; what an exclude
- * (`-path`) empties is not shown either.
+ * names. Arrays have no name: patterns go through them. What is empty then is not shown; where nothing is left, the
+ * answer is `{}` or `[]`.
  *
  * @module
  */
@@ -26,12 +26,15 @@ export function filterJson(json: Uint8Array, filterPath: string): Uint8Array {
   if (includes.length + excludes.length === 0) return json;
   const filter = new Filter(json);
   const states = includes.map((names) => ({ names, at: 0 }));
-  if (!filter.value(includes.length === 0 ? undefined : states, excludes.map((names) => ({ names, at: 0 })))) {
-    return json[filter.start] === OPEN_ARRAY ? new Uint8Array([OPEN_ARRAY, CLOSE_ARRAY]) : EMPTY_OBJECT;
+  if (
+    !filter.value(includes.length === 0 ? undefined : states, excludes.map((names) => ({ names, at: 0 })))
+  ) {
+    return json[skipBlanks(json, 0)] === OPEN_ARRAY ? EMPTY_ARRAY : EMPTY_OBJECT;
   }
   return filter.bytes();
 }
 
+const EMPTY_ARRAY = new Uint8Array([OPEN_ARRAY, CLOSE_ARRAY]);
 const EMPTY_OBJECT = new Uint8Array([OPEN_OBJECT, CLOSE_OBJECT]);
 
 function namesOf(pattern: string): Pattern {
@@ -81,13 +84,12 @@ function nameMatches(pattern: string, name: string): boolean {
 class Filter {
   readonly #json: Uint8Array;
   readonly #out: ByteWriter;
-  readonly start: number;
   #at: number;
 
   constructor(json: Uint8Array) {
     this.#json = json;
     this.#out = new ByteWriter(Math.min(json.length, 1 << 16));
-    this.start = this.#at = skipBlanks(json, 0);
+    this.#at = skipBlanks(json, 0);
   }
 
   bytes(): Uint8Array {
@@ -125,7 +127,6 @@ class Filter {
     out.u8(open);
     let written = 0;
     this.#at = skipBlanks(json, this.#at + 1);
-    const wasEmpty = json[this.#at] === close;
     while (json[this.#at] !== close) {
       const before = out.length;
       if (written > 0) out.u8(COMMA);
@@ -135,7 +136,7 @@ class Filter {
       if (json[this.#at] === COMMA) this.#at = skipBlanks(json, this.#at + 1);
     }
     this.#at++;
-    if (written === 0 && !(wasEmpty && includes === undefined)) {
+    if (written === 0) {
       out.truncate(start);
       return false;
     }
@@ -148,7 +149,9 @@ class Filter {
     const nameStart = this.#at;
     const nameEnd = endOfString(json, nameStart);
     const text = json.subarray(nameStart, nameEnd);
-    const name = text.includes(BACKSLASH) ? JSON.parse(utf8Text(text)) as string : utf8Text(text.subarray(1, -1));
+    const name = text.includes(BACKSLASH)
+      ? JSON.parse(utf8Text(text)) as string
+      : utf8Text(text.subarray(1, -1));
     this.#at = skipBlanks(json, skipBlanks(json, nameEnd) + 1);
     const dropped = excludes.length === 0 ? [] : step(excludes, name);
     const kept = includes === undefined ? "whole" : step(includes, name);

@@ -21,8 +21,11 @@ const FOREIGN: ReadonlySet<string> = new Set([
   "io_exception",
   "json_e_o_f_exception",
   "json_parse_exception",
+  "media_type_header_exception",
   "number_format_exception",
   "unsupported_operation_exception",
+  "x_content_e_o_f_exception",
+  "zone_rules_exception",
   ...OBJECT_PARSER,
 ]);
 

@@ -79,6 +79,14 @@ export class Metrics {
     labelNames: ["kind"],
     registers: [this.#registry],
   });
+  readonly #scrubBytes = this.#counter(
+    "xerj_scrub_bytes_total",
+    "Bytes of segments read back and compared with their checksums since start",
+  );
+  readonly #scrubErrors = this.#counter(
+    "xerj_scrub_errors_total",
+    "Damaged places of segments that were found so since start",
+  );
   readonly #activeSearches = this.#gauge("xerj_active_searches", "Searches that run or wait");
   readonly #health = this.#gauge("xerj_health_status", "0 green, 1 yellow, 2 red");
   readonly #backup = {
@@ -106,7 +114,9 @@ export class Metrics {
 
   /** What the writers measured. */
   measured(timings: readonly WriterTimings[]): void {
-    for (const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten } of timings) {
+    for (const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten, ...scrub } of timings) {
+      this.#scrubBytes.inc(scrub.scrubBytes);
+      this.#scrubErrors.inc(scrub.scrubErrors);
       for (const seconds of walWriteSeconds) this.#walWrite.observe(seconds);
       for (const seconds of flushSeconds) this.#flushDuration.observe(seconds);
       for (const seconds of mergeSeconds) this.#mergeDuration.observe(seconds);

@@ -16,6 +16,7 @@ export function renderHit(hit: Hit): Json {
     _seq_no: hit.seqNo,
     _primary_term: hit.seqNo === undefined ? undefined : 1,
     _score: scoreJson(hit.score),
+    _ignored: hit.ignored,
     _source: hit.source === undefined ? undefined : new RawJson(hit.source),
     fields: hit.fields,
     sort: hit.sort,

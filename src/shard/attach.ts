@@ -5,16 +5,24 @@
  *
  * @module
  */
-import { assert } from "../base/errors.ts";
+import { assert, CorruptionError } from "../base/errors.ts";
 import { segmentName, STAGED_SUFFIX } from "../format/file_names.ts";
 import { type ManifestSegment, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
+import type { FileSystem } from "../os/fs.ts";
 import { diskFull, isDiskFull, Poison } from "../wal/poison.ts";
 import { makeDirectoryDurably } from "../wal/staged_file.ts";
 import { flush, hasUnflushed } from "./flush.ts";
 import { emptyShard, loadSegments, type RecoverOptions, recoverShard } from "./recover.ts";
 import type { ShardState } from "./state.ts";
-import { createShard, openShard, type ShardIdentity, type StoreEnvironment } from "./store.ts";
+import {
+  createShard,
+  type OpenedShard,
+  openShard,
+  type ShardIdentity,
+  type StoreEnvironment,
+} from "./store.ts";
 import { type NextNumbers, takeInventory } from "./store_inventory.ts";
+import { checkSegment } from "./verify/segment_files.ts";
 
 /** A folder that was opened and found good, and in which nothing was changed. */
 export interface FoundShard {
@@ -24,7 +32,8 @@ export interface FoundShard {
 }
 
 /**
- * Opens a shard's folder under the incarnation that it was written in. Writes nothing.
+ * Opens a shard's folder under the incarnation that it was written in, and reads all of its segments: what is attached is
+ * whole, every bit of it. Writes nothing.
  *
  * @throws {OpenRefusedError | CorruptionError} It is damaged, or not whole.
  */
@@ -39,12 +48,36 @@ export async function openPutBack(
 ): Promise<FoundShard> {
   const opened = openShard({ ...environment, isCopy: true, cleanStop: false }, directory, identity);
   try {
+    await checkSegments(opened, { fs: environment.fs, pause: options.environment.pause });
     const analyzers = analyzersOf(opened.manifest.settings);
     const state = await recoverShard(opened, { ...options, analyzers });
     return { state, replayedBytes: opened.walBytesToReplay, warnings: opened.warnings };
   } catch (error) {
     opened.close();
     throw error;
+  }
+}
+
+async function checkSegments(
+  opened: OpenedShard,
+  { fs, pause }: { readonly fs: FileSystem; readonly pause: () => Promise<void> },
+): Promise<void> {
+  for (const { number, files } of opened.manifest.segments) {
+    const folder = opened.segmentPath(number);
+    const facts = await checkSegment(fs, folder, { read: () => {}, pause });
+    const [problem] = facts.problems;
+    if (problem) {
+      const { file, offset } = problem;
+      throw new CorruptionError(problem.what, offset < 0 ? { file } : { file, offset });
+    }
+    for (const name of SEGMENT_FILE_NAMES) {
+      const sha256 = facts.files[name]?.sha256;
+      if (sha256 === files[name].sha256) continue;
+      throw new CorruptionError(
+        `Cannot attach segment ${number}: sha256 is ${sha256}, the manifest says ${files[name].sha256}`,
+        { file: `${folder}/${name}` },
+      );
+    }
   }
 }
 

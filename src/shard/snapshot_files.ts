@@ -48,7 +48,8 @@ export interface LinkOptions {
 const SLICE_MS = 2;
 
 /**
- * Links everything captured into another folder of the same file system; durable when this resolves.
+ * Links everything captured into another folder of the same file system. The log is on disk when this resolves; the new
+ * folders are once the caller has synced them.
  *
  * @throws {IoError} `EXDEV`: the shard's folder is spread over several file systems.
  */
@@ -68,7 +69,6 @@ export async function linkShard(
   await captured.synced;
 }
 
-/** Links first, then the folders' syncs, inner ones before outer ones. */
 function* linkSteps(
   fs: FileSystem,
   { directory, manifest, generations, stubs }: CapturedShard,
@@ -86,10 +86,6 @@ function* linkSteps(
   for (const number of generations) yield link(`${WAL_FOLDER}/${generationName(number)}`);
   // A stub may go of old age at any moment, and is not missed then.
   for (const number of stubs) yield () => ifThere(link(`${WAL_FOLDER}/${generationName(number)}`));
-  for (const folder of [...segments, WAL_FOLDER, MANIFEST_FOLDER]) {
-    yield () => fs.syncDirectory(`${to}/${folder}`);
-  }
-  yield () => fs.syncDirectory(to);
 }
 
 function ifThere(call: () => void): void {

@@ -31,6 +31,8 @@ export interface KillReport {
 }
 
 const INDEX = "crash";
+/** Gets documents without ids. */
+const LOG_INDEX = "crash-log";
 const CLIENTS = 4;
 const IDS_PER_CLIENT = 400;
 const POLICIES = ["sync", "batched", "async"] as const;
@@ -49,6 +51,7 @@ export async function killCycles(options: KillOptions): Promise<KillReport> {
   const random = mulberry32(options.seed);
   const dataDir = Deno.makeTempDirSync({ prefix: "xerj-kill-" });
   const models = Array.from({ length: CLIENTS }, () => new Map<string, IdModel>());
+  const appended: Appended = { sure: new Set(), maybe: new Set() };
   const report = {
     cycles: 0,
     acknowledged: 0,
@@ -63,12 +66,13 @@ export async function killCycles(options: KillOptions): Promise<KillReport> {
     for (let cycle = 0; cycle < options.cycles; cycle++) {
       const policy = POLICIES[cycle % POLICIES.length]!;
       const server = await start(dataDir, policy, options.binary);
-      if (cycle > 0) await check(server, models, report);
+      if (cycle > 0) await check(server, { models, appended }, report);
       const stop = { now: false };
       const clients = models.map((model, client) =>
         runClient(server, {
           model,
           client,
+          appended,
           ids: options.idsPerClient ?? IDS_PER_CLIENT,
           random,
           stop,
@@ -92,7 +96,7 @@ export async function killCycles(options: KillOptions): Promise<KillReport> {
       );
     }
     const last = await start(dataDir, "batched", options.binary);
-    await check(last, models, report);
+    await check(last, { models, appended }, report);
     await last.kill();
     Deno.removeSync(last.configPath);
   } finally {
@@ -107,11 +111,19 @@ function start(dataDir: string, policy: string, binary: string | undefined): Pro
     ...(binary === undefined ? {} : { binary }),
     toml:
       `[storage]\nwal_sync = "${policy}"\nwal_max_size_mb = 1\nflush_size_mb = 1\nflush_interval_secs = 1\n` +
-      `retain_superseded_secs = 1\n`,
+      `retain_superseded_secs = 1\n[merge]\nmin_segments = 2\nio_rate_mb_per_sec = 0\n`,
   });
 }
 
+/** Documents that the server drew ids for, by their value. */
+interface Appended {
+  readonly sure: Set<number>;
+  /** Sent, but not answered: all or none of a request. */
+  readonly maybe: Set<number>;
+}
+
 interface Client {
+  readonly appended: Appended;
   readonly model: Map<string, IdModel>;
   readonly client: number;
   readonly ids: number;
@@ -124,7 +136,9 @@ interface Client {
 async function runClient(server: ServerProcess, options: Client): Promise<void> {
   while (!options.stop.now) {
     try {
-      if (options.random() < 0.7) await bulk(server, options);
+      const roll = options.random();
+      if (roll < 0.6) await bulk(server, options);
+      else if (roll < 0.8) await append(server, options);
       else await single(server, options);
     } catch (error) {
       if (error instanceof TypeError) return; // The server was killed.
@@ -186,6 +200,26 @@ async function bulk(server: ServerProcess, options: Client): Promise<void> {
   report.acknowledged += planned.size;
 }
 
+/** A bulk without ids. */
+async function append(server: ServerProcess, { appended, random, next, report }: Client): Promise<void> {
+  const values = Array.from({ length: 1 + Math.floor(random() * 100) }, next);
+  for (const value of values) appended.maybe.add(value);
+  const response = await fetch(`${server.es}/${LOG_INDEX}/_bulk`, {
+    method: "POST",
+    headers: { "content-type": "application/x-ndjson" },
+    body: values.map((value) => `{"create":{}}\n{"value":${value}}\n`).join(""),
+  });
+  const answer = await response.json();
+  if (response.status !== 200 || answer.errors) {
+    throw new Error(`unexpected answer: ${JSON.stringify(answer).slice(0, 500)}`);
+  }
+  for (const value of values) {
+    appended.maybe.delete(value);
+    appended.sure.add(value);
+  }
+  report.acknowledged += values.length;
+}
+
 async function single(server: ServerProcess, options: Client): Promise<void> {
   const { model, random, next, report } = options;
   const id = pick(options);
@@ -230,10 +264,10 @@ async function runFlusher(
   }
 }
 
-/** Compares every id with its model, by get and by search, and the count. */
+/** Compares every document with its model, and the counts. */
 async function check(
   server: ServerProcess,
-  models: readonly Map<string, IdModel>[],
+  { models, appended }: { readonly models: readonly Map<string, IdModel>[]; readonly appended: Appended },
   report: {
     checkedIds: number;
     missing: number;
@@ -243,31 +277,9 @@ async function check(
   },
 ): Promise<void> {
   await (await fetch(`${server.es}/_refresh`, { method: "POST" })).body?.cancel();
-  const stored = new Map<string, number>();
-  let after: unknown[] | undefined;
-  for (;;) {
-    const response = await fetch(`${server.es}/${INDEX}/_search`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({
-        size: 5000,
-        sort: [{ value: { order: "asc", unmapped_type: "long" } }],
-        track_total_hits: true,
-        ...(after ? { search_after: after } : {}),
-      }),
-    });
-    if (response.status === 404) {
-      await response.body?.cancel();
-      break;
-    }
-    const { hits } = await response.json();
-    for (const { _id, _source } of hits.hits) stored.set(_id, _source.value);
-    if (hits.hits.length < 5000) {
-      if (hits.total.value !== stored.size) report.countMismatches++;
-      break;
-    }
-    after = hits.hits.at(-1).sort;
-  }
+  const found = await documentsOf(server, INDEX);
+  const stored = new Map(found.documents.map(({ _id, _source }) => [_id, _source.value]));
+  if (found.total !== stored.size) report.countMismatches++;
   let expected = 0;
   for (const model of models) {
     for (const [id, entry] of model) {
@@ -284,6 +296,57 @@ async function check(
     }
   }
   if (expected !== stored.size) report.countMismatches++;
+  await checkAppended(server, appended, report);
+}
+
+interface StoredDocument {
+  readonly _id: string;
+  readonly _source: { readonly value: number };
+}
+
+/** All documents of an index by value, and the total that a search says. */
+async function documentsOf(
+  server: ServerProcess,
+  index: string,
+): Promise<{ readonly documents: StoredDocument[]; readonly total: number }> {
+  const documents: StoredDocument[] = [];
+  for (let after: unknown[] | undefined;;) {
+    const response = await fetch(`${server.es}/${index}/_search`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({
+        size: 5000,
+        sort: [{ value: "asc" }],
+        track_total_hits: true,
+        ...(after ? { search_after: after } : {}),
+      }),
+    });
+    const answer = await response.json();
+    if (response.status === 404) return { documents, total: 0 };
+    if (response.status !== 200) {
+      throw new Error(`unexpected answer: ${JSON.stringify(answer).slice(0, 500)}`);
+    }
+    const { hits, total } = answer.hits;
+    documents.push(...hits);
+    if (hits.length < 5000) return { documents, total: total.value };
+    after = hits.at(-1).sort;
+  }
+}
+
+/** Every acknowledged value once, none that was not sent. */
+async function checkAppended(
+  server: ServerProcess,
+  { sure, maybe }: Appended,
+  report: { checkedIds: number; missing: number; wrong: number; countMismatches: number },
+): Promise<void> {
+  const { documents, total } = await documentsOf(server, LOG_INDEX);
+  const values = new Set(documents.map(({ _source }) => _source.value));
+  if (total !== documents.length || values.size !== total) report.countMismatches++;
+  for (const value of sure) if (!values.has(value)) report.missing++;
+  for (const value of values) if (!sure.has(value) && !maybe.has(value)) report.wrong++;
+  report.checkedIds += sure.size;
+  for (const value of maybe) if (values.has(value)) sure.add(value);
+  maybe.clear();
 }
 
 /** A small seeded generator; the seed and the cycle decide everything but the timing. */

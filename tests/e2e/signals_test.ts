@@ -216,3 +216,48 @@ Deno.test("SIGTERM with requests running: those that end in time are answered, t
     }
   });
 });
+
+Deno.test("SIGTERM while logs are replayed ends at once, and the next start replays them", async () => {
+  await inDirectory(async (dataDir) => {
+    const toml = "[storage]\nflush_interval_secs = 3600\n";
+    const documents = 60_000;
+    const first = await startServer(withBinary({ dataDir, toml }));
+    try {
+      const body = Array.from(
+        { length: documents },
+        (_, n) => `{"n":${n},"message":"line ${n} of many words to replay"}`,
+      );
+      const response = await fetch(`${first.native}/v1/indices/logs/turbo-ingest`, {
+        method: "POST",
+        headers: { "content-type": "application/x-ndjson" },
+        body: body.join("\n"),
+      });
+      assertEquals((await response.json()).indexed, documents);
+    } finally {
+      await first.kill();
+      first.remove();
+    }
+    const second = await startServer(withBinary({ dataDir, toml, waitReady: false }));
+    try {
+      await logged(second, ({ message }) => message === "listening");
+      const answer = await second.json("/v1/indices");
+      const ready = await second.json("/v1/health/ready");
+      console.log(`while it starts: ${answer.status}, ${JSON.stringify(ready.body)}`);
+      const started = performance.now();
+      second.child.kill("SIGTERM");
+      const { code } = await within(second.exited, 5000, "SIGTERM ends a server that replays");
+      console.log(`exit ${code} after ${Math.round(performance.now() - started)} ms`);
+      assertEquals(code, 0, second.log);
+    } finally {
+      await second.kill();
+      second.remove();
+    }
+    const third = await startServer(withBinary({ dataDir, toml }));
+    try {
+      assertEquals((await third.json(`${third.es}/logs/_count`)).body["count"], documents);
+    } finally {
+      await third.kill();
+      third.remove();
+    }
+  });
+});

@@ -151,17 +151,24 @@ Deno.test("taken names, absent folders and folders that are none are refused", a
 });
 
 Deno.test("a damaged folder is refused and left as it is, whichever file it is that lacks", async () => {
-  await inWorld({ settings: RELEASING }, async (world) => {
+  await inWorld({ settings: { ...RELEASING, walBatchMs: 10 } }, async (world) => {
     await world.create("logs", { settings: { number_of_shards: 2 } });
     await fill(world, "logs", 0, 40);
     await released(world, "logs");
     await fill(world, "logs", 40, 60);
+    // Synced, with a mark that says so: else a bad record might be what a power cut leaves.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     const damages: [string, (folder: string) => void][] = [
       ["a segment file is gone", (shard) => Deno.removeSync(`${shard}/${first(shard, /^seg-/)}/segment.ids`)],
       [
         "a segment file is short",
         (shard) => Deno.truncateSync(`${shard}/${first(shard, /^seg-/)}/segment.seg`, 100),
       ],
+      [
+        "a bit of a segment is another",
+        (shard) => flip(`${shard}/${first(shard, /^seg-/)}/segment.seg`, 200),
+      ],
+      ["a bit of the log is another", (shard) => flip(`${shard}/wal/${last(shard + "/wal", /^wal-/)}`, 700)],
       ["the log is gone", (shard) => Deno.removeSync(`${shard}/wal`, { recursive: true })],
       ["every manifest is gone", (shard) => Deno.removeSync(`${shard}/manifests`, { recursive: true })],
       ["a shard is gone", (shard) => Deno.removeSync(shard, { recursive: true })],
@@ -226,4 +233,14 @@ const RELEASING = { retainSupersededMs: 0 };
 
 function first(path: string, pattern: RegExp): string {
   return [...Deno.readDirSync(path)].map(({ name }) => name).sort().find((name) => pattern.test(name))!;
+}
+
+function last(path: string, pattern: RegExp): string {
+  return [...Deno.readDirSync(path)].map(({ name }) => name).sort().findLast((name) => pattern.test(name))!;
+}
+
+function flip(path: string, offset: number): void {
+  const bytes = Deno.readFileSync(path);
+  bytes[offset]! ^= 4;
+  Deno.writeFileSync(path, bytes);
 }

@@ -44,6 +44,7 @@ export const SETTINGS: NodeSettings = {
   searchIdleMs: 30_000,
   writeMemoryBytes: 1 << 30,
   defaultAnalyzer: "standard",
+  scrubBytesPerSec: 0,
   diskReserveBytes: 0,
   merge: {
     strategy: "size_tiered",

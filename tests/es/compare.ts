@@ -25,7 +25,9 @@ function bodyLines(body: string, allowed: Allowed | undefined): string[] {
   if (allowed === "body") return [];
   const lines = body.split("\n");
   if (allowed === "order") return lines.map((line) => line.replace(/,$/, "")).sort();
-  if (allowed === "words") return withoutCauses(lines).map((line) => line.replace(/^( *"reason": ).*?(,?)$/, "$1*"));
+  if (allowed === "words") {
+    return withoutCauses(lines).map((line) => line.replace(/^( *"reason": ).*?(,?)$/, "$1*"));
+  }
   return allowed === "causes" ? withoutCauses(lines) : lines;
 }
 

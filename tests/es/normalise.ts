@@ -51,7 +51,9 @@ export interface Normal {
 
 export function normalise({ path }: Pick<Asked, "path">, { status, headers, body }: Answered): Normal {
   const location = headers["location"];
-  const seen = location === undefined ? headers : { ...headers, location: location.replace(/[\w-]{20}$/, "*id*") };
+  const seen = location === undefined
+    ? headers
+    : { ...headers, location: location.replace(/[\w-]{20}$/, "*id*") };
   const withoutPositions = UNPOSITIONED.test(path);
   return { status, headers: seen, body: normalBody(body, headers["content-type"] ?? "", withoutPositions) };
 }
@@ -62,9 +64,15 @@ export function normalise({ path }: Pick<Asked, "path">, { status, headers, body
  */
 const UNPOSITIONED = /\/(_search|_count|_mget|_update|_bulk)\b/;
 
+const DATE = /\b20\d\d-\d\d-\d\dT[\d:.]+Z/g;
+
 function normalBody(body: string, contentType: string, withoutPositions: boolean): string {
   if (!contentType.includes("json")) {
-    return body.replaceAll(/\b([\w-]{36}|[\w-]{22})\b/g, "*uuid*").replaceAll(/\b\d+(\.\d+)?[kmg]?b\b/g, "*size*").replaceAll(/ +/g, " ");
+    return body.replaceAll(/(?<=\s|^)([\w-]{36}|[\w-]{22})(?=\s|$)/g, "*uuid*").replaceAll(DATE, "*date*")
+      .replaceAll(
+        /\b\d+(\.\d+)?[kmg]?b\b/g,
+        "*size*",
+      ).replaceAll(/ +/g, " ");
   }
   if (body === "") return "";
   let tree: Tree;
@@ -113,7 +121,10 @@ function unpositioned(tree: Tree): Tree {
   const isError = tree.has("reason");
   const entries = [...tree].map(([key, value]): [string, Tree] => {
     const isReason = key === "reason" && typeof value === "string";
-    return [key, isReason ? value.replace(/^\[\d+:\d+\] /, "").replace(/ at \[\d+:\d+\]$/, "") : unpositioned(value)];
+    return [
+      key,
+      isReason ? value.replace(/^\[\d+:\d+\] /, "").replace(/ at \[\d+:\d+\]$/, "") : unpositioned(value),
+    ];
   });
   return new Map(entries.filter(([key]) => !isError || (key !== "line" && key !== "col")));
 }
@@ -121,9 +132,14 @@ function unpositioned(tree: Tree): Tree {
 function clean(tree: Tree, key: string, isUnordered = UNORDERED.includes(key)): Tree {
   if (OWN_VALUES.includes(key) && !(tree instanceof Map)) return "*";
   if (typeof tree === "string") return cleanText(tree, key);
-  if (Array.isArray(tree)) return tree.map((item) => clean(item, ""));
+  if (Array.isArray(tree)) {
+    const items = tree.map((item) => clean(item, ""));
+    return key === "_ignored" ? items.sort() : items;
+  }
   if (!(tree instanceof Map)) return tree;
-  let entries = [...tree].filter(([name]) => !OWN_KEYS.includes(name)).map(([name, value]): [string, Tree] => [
+  let entries = [...tree].filter(([name]) => !OWN_KEYS.includes(name)).map((
+    [name, value],
+  ): [string, Tree] => [
     name,
     clean(value, name, isUnordered || UNORDERED.includes(name)),
   ]);

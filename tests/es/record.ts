@@ -38,6 +38,9 @@ if (import.meta.main) {
   }
   await prepare(origin);
   const answers = await ask(origin);
-  Deno.writeTextFileSync(new URL("./expected.json", import.meta.url), JSON.stringify(answers, null, 1) + "\n");
+  Deno.writeTextFileSync(
+    new URL("./expected.json", import.meta.url),
+    JSON.stringify(answers, null, 1) + "\n",
+  );
   console.log(`recorded ${Object.keys(answers).length} answers`);
 }

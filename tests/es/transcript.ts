@@ -78,9 +78,15 @@ export async function send(origin: string, asked: Omit<Asked, "id" | "difference
   if (asked.body !== undefined) headers["content-length"] = String(body.length);
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
   using connection = await Deno.connect({ hostname, port: Number(port) });
-  await writeAll(connection, new TextEncoder().encode(`${asked.method} ${asked.path} HTTP/1.1\r\n${head}\r\n`));
+  await writeAll(
+    connection,
+    new TextEncoder().encode(`${asked.method} ${asked.path} HTTP/1.1\r\n${head}\r\n`),
+  );
   await writeAll(connection, body);
-  return answered(new Uint8Array(await new Response(connection.readable).arrayBuffer()), asked.method === "HEAD");
+  return answered(
+    new Uint8Array(await new Response(connection.readable).arrayBuffer()),
+    asked.method === "HEAD",
+  );
 }
 
 async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
@@ -99,7 +105,11 @@ function answered(bytes: Uint8Array, isHead: boolean): Answered {
   const told: Record<string, string> = {};
   for (const name of TOLD_HEADERS) if (headers.has(name)) told[name] = headers.get(name)!;
   const sent = bytes.subarray(end + 4);
-  const body = isHead ? new Uint8Array(0) : headers.get("transfer-encoding") === "chunked" ? unchunked(sent) : sent;
+  const body = isHead
+    ? new Uint8Array(0)
+    : headers.get("transfer-encoding") === "chunked"
+    ? unchunked(sent)
+    : sent;
   return { status: Number(statusLine.split(" ")[1]), headers: told, body: new TextDecoder().decode(body) };
 }
 
@@ -123,6 +133,11 @@ export async function clear(origin: string): Promise<void> {
     body: undefined,
   });
   for (const name of body.split("\n").map((line) => line.trim()).filter((line) => line !== "")) {
-    await send(origin, { method: "DELETE", path: `/${encodeURIComponent(name)}`, headers: {}, body: undefined });
+    await send(origin, {
+      method: "DELETE",
+      path: `/${encodeURIComponent(name)}`,
+      headers: {},
+      body: undefined,
+    });
   }
 }

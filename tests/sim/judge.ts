@@ -22,11 +22,12 @@ export interface FoundServer {
 }
 
 /** Asks a quiet server for everything. */
-export async function lookInto(server: SimServer): Promise<FoundServer> {
+export async function lookInto(server: SimServer, dying: ReadonlySet<string> = new Set()): Promise<FoundServer> {
   const { engine, catalog } = server;
   const indices: FoundIndex[] = [];
   const states = engine.indices.all();
-  for (const state of states) indices.push(await lookIntoIndex(server, state));
+  // One whose delete failed half-way may have no shards until the next start.
+  for (const state of states) if (!dying.has(state.incarnation)) indices.push(await lookIntoIndex(server, state));
   const alias = Object.keys(catalog.aliases["current"] ?? {})[0];
   return { indices, listing: { indices: new Map(states.map(({ name, incarnation }) => [name, incarnation])), alias } };
 }
@@ -97,13 +98,20 @@ export interface Promised {
   readonly floors: ReadonlyMap<string, readonly number[]>;
   /** Index in `model.listings` of the oldest catalogue that may be found. */
   readonly listing: number;
+  /** Names of folders that the catalogue found did not list. */
+  readonly adopted?: readonly string[];
 }
 
 /** What is wrong with a server, by what was promised; [] when nothing is. */
-export function judge(found: FoundServer, { model, floors, listing }: Promised): string[] {
+export function judge(found: FoundServer, { model, floors, listing, adopted = [] }: Promised): string[] {
   const problems: string[] = [];
   const listings = model.listings.slice(listing);
-  const isKnown = listings.some((one) => sameListing(one, found.listing)) || isPending(model, found.listing);
+  // A folder of an index that was made after the catalogue was copied.
+  const listed = new Map([...found.listing.indices].filter(([name]) => !adopted.includes(name)));
+  const young = adopted.length > 0 ? { ...found.listing, indices: listed } : found.listing;
+  const isKnown = [found.listing, young].some((one) =>
+    listings.some((known) => sameListing(known, one)) || isPending(model, one)
+  );
   if (!isKnown) {
     problems.push(`wrong: the catalogue lists ${show(found.listing)}, not ${listings.map(show).join(" or ")}`);
   }

@@ -96,7 +96,7 @@ export class Scheduler {
     const task = queue.shift()!;
     if (queue.length === 0) process.lanes.delete(lane);
     this.tasksRun++;
-    task();
+    runUnlessKilled(task);
     await drain();
     return true;
   }
@@ -144,7 +144,7 @@ export class Scheduler {
     for (const timer of [...this.#timers.values()]) {
       if (timer.process !== process || timer.dueMs > this.nowMs || !process.alive) continue;
       timer.dueMs = this.nowMs + timer.everyMs;
-      timer.run();
+      runUnlessKilled(timer.run);
     }
     await this.settle(process);
   }
@@ -171,6 +171,14 @@ export class Scheduler {
     port1.peer = port2;
     port2.peer = port1;
     return { port1, port2, close: () => open = false };
+  }
+}
+
+function runUnlessKilled(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
   }
 }
 

@@ -77,7 +77,8 @@ export class Simulation {
   }
 
   trace(line: string): void {
-    this.options.trace?.(`${String(this.step).padStart(4)} ${Math.round(this.scheduler.nowMs)} ${line}`);
+    if (!this.options.trace) return;
+    this.options.trace(`${String(this.step).padStart(4)} ${Math.round(this.scheduler.nowMs)} ${line}`);
   }
 
   /** @throws {Violation} */
@@ -176,7 +177,7 @@ export class Simulation {
     if (!server.process.alive) return;
     const { fault } = server.fs;
     server.fs.fault = undefined;
-    const found = await scheduler.finish(server.process, lookInto(server));
+    const found = await scheduler.finish(server.process, lookInto(server, this.model.dying));
     server.fs.fault = fault;
     const { model } = this;
     // A poisoned shard may have taken up what it answered with an error; positions of refused writes are drawn too.
@@ -231,7 +232,7 @@ export class Simulation {
   }
 
   async #open(end: End): Promise<void> {
-    const { floors, listing } = this.#promises(end);
+    let promises = this.#promises(end);
     for (let attempt = 0;; attempt++) {
       const { server, error } = await this.tryOpen(this.options_(), attempt < 3);
       this.server = server;
@@ -241,11 +242,19 @@ export class Simulation {
       if (this.chance() < 0.3 && attempt < 3) {
         this.report.powerCuts++;
         this.cutPower();
+        promises = this.#promises("power cut");
       }
       if (attempt > 5) this.fail([`wrong: a start is refused: ${(error as Error).stack ?? error}`]);
     }
     const found = await this.scheduler.finish(this.server.process, lookInto(this.server));
-    await this.takeOver(found, judge(found, { model: this.model, floors, listing }));
+    await this.takeOver(found, judge(found, { model: this.model, ...promises }));
+  }
+
+  /** Another directory is in its place: what it holds is what counts. */
+  async reopen(model: ServerModel): Promise<void> {
+    this.model = model;
+    this.work = new Workload(this.server, model, { ...this, trace: () => {} });
+    await this.#open("kill");
   }
 
   /** Goes on from what was found; everything that an opening brings is on the disk. */
@@ -254,7 +263,8 @@ export class Simulation {
     this.fail(problems);
     settle(this.model, found);
     const { scheduler, chance, report } = this;
-    this.work = new Workload(this.server, this.model, { scheduler, chance, report });
+    const trace = (line: string) => this.trace(line);
+    this.work = new Workload(this.server, this.model, { scheduler, chance, report, trace });
     for (const [incarnation, reached] of foundPositions(found)) this.work.durable.set(incarnation, reached);
     this.#durableMs = -Infinity;
     this.#unsureMs = scheduler.nowMs;

@@ -29,6 +29,13 @@ function wasRefused(error: unknown): boolean {
   return error instanceof RequestError && [400, 404, 409, 413, 429].includes(error.status);
 }
 
+function doubt(model: ServerModel, operation: Operation, incarnation: string): void {
+  const shards = model.indices.get(incarnation)?.shards ?? [];
+  // The server draws ids, and with them shards.
+  const possible = operation.id === undefined ? shards : shards.slice(operation.shard, operation.shard + 1);
+  for (const shard of possible) shard.doubt(operation);
+}
+
 export class Workload {
   /** Operations without an answer. */
   readonly inflight = new Map<Operation, { readonly incarnation: string }>();
@@ -36,6 +43,7 @@ export class Workload {
   /** Positions that a flush, a snapshot or an opening has made durable, by incarnation and shard. */
   readonly durable = new Map<string, number[]>();
   #calls = 0;
+  #bulks = 0;
   #snapshots = 0;
 
   constructor(
@@ -45,6 +53,7 @@ export class Workload {
       readonly scheduler: Scheduler;
       readonly chance: () => number;
       readonly report: Report;
+      readonly trace: (line: string) => void;
       /** Only writes, for clones. */
       readonly small?: boolean;
     },
@@ -86,6 +95,7 @@ export class Workload {
     const done = () => void this.#calls--;
     promise.then(done, (error) => {
       done();
+      this.options.trace(`failed: ${error}`);
       this.#failed(error);
     });
   }
@@ -119,16 +129,13 @@ export class Workload {
     this.inflight.delete(operation);
     const shard = this.model.indices.get(incarnation)?.shards[operation.shard];
     shard?.add(operation, seqNo, this.options.scheduler.nowMs);
+    this.options.trace(`ack ${operation.id} = ${operation.value} at ${incarnation.slice(0, 4)}/${operation.shard} ${seqNo}`);
   }
 
   /** Unsure, unless the answer says that nothing happened. */
   #unanswered(operation: Operation, { incarnation }: { readonly incarnation: string }, error?: unknown): void {
     this.inflight.delete(operation);
-    if (wasRefused(error)) return;
-    const shards = this.model.indices.get(incarnation)?.shards ?? [];
-    // The server draws ids, and with them shards.
-    const possible = operation.id === undefined ? shards : shards.slice(operation.shard, operation.shard + 1);
-    for (const shard of possible) shard.doubt(operation);
+    if (!wasRefused(error)) doubt(this.model, operation, incarnation);
   }
 
   #write(state: IndexState): void {
@@ -152,6 +159,8 @@ export class Workload {
 
   #bulk(state: IndexState): void {
     const { chance } = this.options;
+    // A bulk that comes after a delete makes the index anew.
+    if (this.model.dying.has(state.incarnation)) return;
     const lines: unknown[] = [];
     const operations: Operation[] = [];
     for (let i = 1 + Math.floor(chance() * 7); i > 0; i--) {
@@ -166,7 +175,9 @@ export class Workload {
         operations.push(this.#begin(state, id, value));
       }
     }
-    this.#call(this.server.bulk(lines).then((items) => {
+    this.#bulks++;
+    const done = () => void this.#bulks--;
+    this.#call(this.server.bulk(lines).finally(done).then((items) => {
       operations.forEach((operation, i) => {
         const { status, _seq_no } = items[i]!;
         if (_seq_no !== undefined && (status < 300 || status === 404)) {
@@ -186,6 +197,7 @@ export class Workload {
     const before = this.model.floors();
     this.options.report.flushes++;
     this.#call(this.server.engine.flush([state]).then((reports) => {
+      this.options.trace(`flushed ${state.name} ${state.incarnation.slice(0, 4)}`);
       if (reports.every(({ failure }) => failure === undefined)) this.#isDurable(state.incarnation, before);
     }));
   }
@@ -216,6 +228,7 @@ export class Workload {
     if (name === undefined) return;
     const shards = chance() < 0.3 ? 2 : 1;
     model.pending = { kind: "create", name, shards };
+    this.options.trace(`create ${name}`);
     const settings = { number_of_shards: shards };
     this.#call(this.server.engine.indices.create(name, { mappings: MAPPING, settings }).then((state) => {
       model.created(name, state);
@@ -228,8 +241,9 @@ export class Workload {
 
   #delete(state: IndexState): void {
     const { model } = this;
-    if (model.pending || !model.listing.indices.has(state.name)) return;
+    if (model.pending || !model.listing.indices.has(state.name) || this.#bulks > 0) return;
     model.pending = { kind: "delete", name: state.name };
+    this.options.trace(`delete ${state.name}`);
     model.dying.add(state.incarnation);
     this.#call(this.server.engine.indices.delete(state).then(() => {
       model.deleted(state.name);
@@ -263,6 +277,13 @@ export class Workload {
     const field = DYNAMIC_FIELDS[Math.floor(this.options.chance() * DYNAMIC_FIELDS.length)]!;
     const update = { properties: { [field]: { type: "long" } } };
     this.#call(this.server.engine.indices.putMapping(state, update));
+  }
+
+  /** The model as someone sees it who does not know what will become of the calls under way. */
+  uncertain(): ServerModel {
+    const copy = this.model.fork();
+    for (const [operation, { incarnation }] of this.inflight) doubt(copy, operation, incarnation);
+    return copy;
   }
 
   /** The process is gone: whoever has no answer gets none. */

@@ -123,12 +123,20 @@ export class ServerProcess {
   }
 }
 
+/** Below the ports that the kernel gives to connections: one of those may take a port before its server does. */
+const PORTS = { from: 10_000, to: 32_000 } as const;
+
 /** A port that was free a moment ago. */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -143,7 +151,8 @@ export function serverCommand(binary: string | undefined = Deno.env.get("XERJ_BI
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
   const dataDir = options.dataDir ?? Deno.makeTempDirSync({ prefix: "xerj-" });
   const native = freePort();
-  const es = freePort();
+  let es = freePort();
+  while (es === native) es = freePort();
   const configPath = Deno.makeTempFileSync({ prefix: "xerj-", suffix: ".toml" });
   Deno.writeTextFileSync(configPath, options.toml ?? "");
   const [command, ...args] = [

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { AnalyzerSet } from "../../src/analysis/mod.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { Memtable } from "../../src/memtable/memtable.ts";
@@ -12,6 +12,7 @@ import type { FieldInput, SegmentInput, TermCursor } from "../../src/segment/inp
 import { type DeepFinding, DeepSegment } from "../../src/shard/verify/deep_segment.ts";
 import { type Random, randomOf } from "../ingest/random.ts";
 import { inTemporaryDirectory } from "../shard/real_tree.ts";
+import { assert } from "./directory.ts";
 
 const analyzers = AnalyzerSet.fromSettings({}, "standard");
 const PROPERTIES = {
@@ -141,7 +142,7 @@ function changedTerms(
           };
         }
         const value = target[name];
-        return typeof value === "function" ? value.bind(target) : value;
+        return typeof value === "function" ? (value as () => unknown).bind(target) : value;
       },
     });
   };

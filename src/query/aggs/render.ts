@@ -71,13 +71,8 @@ function typeName(node: AggNode, result: AggResult): string {
   switch (node.spec.kind) {
     case "terms": {
       const { keyType } = result as TermsResult;
-      return keyType === ""
-        ? "umterms"
-        : keyType === "long"
-        ? "lterms"
-        : keyType === "double"
-        ? "dterms"
-        : "sterms";
+      // Of a field that is not mapped, too.
+      return keyType === "long" ? "lterms" : keyType === "double" ? "dterms" : "sterms";
     }
     case "percentiles":
       return "tdigest_percentiles";

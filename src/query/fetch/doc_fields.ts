@@ -4,8 +4,8 @@
  * @module
  */
 import { utf8Text } from "../../base/bytes.ts";
-import { illegalArgument } from "../../base/errors.ts";
-import { Double, type Json } from "../../base/json.ts";
+import { illegalArgument, RequestError } from "../../base/errors.ts";
+import { Double, Float, type Json } from "../../base/json.ts";
 import type { Field } from "../../schema/types.ts";
 import {
   DateFormat,
@@ -32,7 +32,7 @@ export function addDocvalueFields(
   doc: number,
   into: Fields,
 ): void {
-  for (const { field, format } of resolve(specs, target)) {
+  for (const { name, field, format } of resolve(specs, target)) {
     if (field.kind === "text") {
       throw illegalArgument(
         `Fielddata is disabled on [${field.name}] in [${target.index}]. Text fields are not optimised for operations that ` +
@@ -41,8 +41,10 @@ export function addDocvalueFields(
           "data by uninverting the inverted index. Note that this can use significant memory.",
       );
     }
+    // The keys of a flattened field share one column.
+    if (field.flattenedKey !== "") continue;
     const values = columnValues(field, format, reader, doc);
-    if (values.length > 0) into[field.name] = values;
+    if (values.length > 0) into[name] = values;
   }
 }
 
@@ -88,18 +90,28 @@ export function addSourceFields(
   source: unknown,
   into: Fields,
 ): void {
-  for (const { field, format } of resolve(specs, target)) {
+  for (const { name, field, format } of resolve(specs, target)) {
     const values: Json[] = [];
-    const path = field.parent === "" ? field.name : field.parent;
-    gather(source, path.split("."), 0, (value) => {
-      const shown = sourceValue(field, value, format);
-      if (shown !== undefined) values.push(shown);
-    });
-    if (values.length > 0) into[field.name] = values;
+    for (const path of sourcePaths(field, target)) {
+      gather(source, path.split("."), 0, (value) => {
+        const shown = sourceValue(field, value ?? field.nullValue, format);
+        if (shown !== undefined) values.push(shown);
+      });
+    }
+    if (values.length > 0) into[name] = values;
   }
 }
 
+/** Where in a source a field's values are: its own path, and those of the fields that are copied to it. */
+function sourcePaths(field: Field, target: SearchTarget): string[] {
+  if (field.parent !== "") return [field.parent];
+  const copied = target.mapping.fields.filter(({ copyTo }) => copyTo.includes(field.name));
+  return [field.name, ...copied.map(({ name }) => name)];
+}
+
 interface Resolved {
+  /** As asked for: an alias keeps its name. */
+  readonly name: string;
   readonly field: Field;
   readonly format: string | undefined;
 }
@@ -120,7 +132,7 @@ function resolve(specs: readonly FieldSpec[], target: SearchTarget): Iterable<Re
           `error fetching [${name}]: Field [${name}] of type [${field.type}] doesn't support formats.`,
         );
       }
-      found.set(name, { field, format });
+      found.set(name, { name, field, format });
     }
   }
   return found.values();
@@ -133,7 +145,7 @@ function gather(node: unknown, path: readonly string[], at: number, take: (value
     return;
   }
   if (at === path.length) {
-    if (node !== null && node !== undefined) take(node);
+    if (node !== undefined) take(node);
     return;
   }
   if (typeof node !== "object" || node === null) return;
@@ -147,6 +159,7 @@ function gather(node: unknown, path: readonly string[], at: number, take: (value
 
 /** A source value as the field's type shows it; undefined: the type cannot read it. */
 function sourceValue(field: Field, value: unknown, format: string | undefined): Json | undefined {
+  if (value === null || value === undefined) return undefined;
   if (field.type === "flattened") return value as Json;
   if (typeof value === "object") return undefined;
   switch (field.type) {
@@ -166,10 +179,21 @@ function sourceValue(field: Field, value: unknown, format: string | undefined): 
     case "binary":
       return String(value);
     default: {
-      const range = numberTerm(field, typeof value === "string" ? value : value, { nowMs: 0 });
+      const range = numberOf(field, value);
+      if (range === undefined) return undefined;
       if (range.low > range.high && range.lowWide > range.highWide) return undefined;
       return wholeOrDouble(field, range);
     }
+  }
+}
+
+/** Undefined: no number, which only documents of a field with `ignore_malformed` hold. */
+function numberOf(field: Field, value: Parameters<typeof numberTerm>[1]) {
+  try {
+    return numberTerm(field, value, { nowMs: 0 });
+  } catch (error) {
+    if (error instanceof RequestError && error.status === 400) return undefined;
+    throw error;
   }
 }
 
@@ -177,6 +201,7 @@ function wholeOrDouble(field: Field, range: { readonly low: number; readonly low
   switch (field.type) {
     case "float":
     case "half_float":
+      return new Float(range.low);
     case "double":
     case "scaled_float":
       return new Double(range.low);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { utf8Text } from "../../base/bytes.ts";
 import type { Json } from "../../base/json.ts";
 import type { Candidate } from "../collect/sort_heap.ts";
 import { planSort, type SortKey } from "../collect/sort_plan.ts";
@@ -24,6 +25,8 @@ export interface Hit {
   /** JSON bytes, filtered; undefined: not asked for. */
   readonly source: Uint8Array | undefined;
   readonly fields: { readonly [name: string]: Json } | undefined;
+  /** Fields whose values were left out of the index. */
+  readonly ignored: readonly string[] | undefined;
   readonly version: number | undefined;
   readonly seqNo: number | undefined;
 }
@@ -90,9 +93,19 @@ function fetchHit(
     sort: sort.length === 0 ? undefined : sort.map((key, i) => key.render(candidate.values[i]!)),
     source,
     fields: Object.keys(fields).length === 0 ? undefined : fields,
+    ignored: request.storedNone ? undefined : ignoredFields(segment, doc),
     version: request.version ? metaNumber(segment, "_version", doc) : undefined,
     seqNo: request.seqNoPrimaryTerm ? metaNumber(segment, "_seq_no", doc) : undefined,
   };
+}
+
+function ignoredFields({ reader }: SearchSegment, doc: number): string[] | undefined {
+  const column = reader.ordinals("_ignored");
+  if (column === undefined) return undefined;
+  const cursor = column.cursor();
+  const n = cursor.gather(Uint32Array.of(doc), 1);
+  if (n === 0) return undefined;
+  return Array.from(cursor.ordinals.slice(0, n), (ordinal) => utf8Text(column.dictionary.term(ordinal)));
 }
 
 function metaNumber(segment: SearchSegment, field: string, doc: number): number | undefined {

@@ -22,7 +22,7 @@ import { fuzzyPlan } from "./fuzzy_terms.ts";
 import { NONE, type Plan } from "./plan.ts";
 import type { Planner } from "./planner.ts";
 import { regexpAutomaton } from "./regexp.ts";
-import { creating, keyPrefix, keywordBytes, queryShardError, termOf } from "./terms.ts";
+import { creating, keyPrefix, keywordBytes, queryShardError, termOf, unsupportedQuery } from "./terms.ts";
 import { wildcardAutomaton } from "./wildcard.ts";
 
 export function planTerm(planner: Planner, query: TermQuery, boost: number, scored: boolean): Plan {
@@ -53,6 +53,7 @@ export function exactTerm(
   }
   const field = planner.field(name);
   if (field === undefined) return metaTerm(name, value, boost);
+  if (field.type === "binary") throw unsupportedQuery("Binary fields do not support searching");
   switch (field.kind) {
     case "none":
       return NONE;
@@ -118,6 +119,7 @@ export function planTerms(planner: Planner, query: TermsQuery, boost: number): P
   if (values.length === 0) return NONE;
   if (name === "_id") return planIds(values.map(String), boost);
   const field = planner.field(name);
+  if (field?.type === "binary") throw unsupportedQuery("Binary fields do not support searching");
   if (name === "_index" || field === undefined || field.kind === "none") {
     return values.some((value) => exactTerm(planner, name, value, boost, false).kind === "all")
       ? { kind: "all", score: boost }
@@ -335,11 +337,8 @@ function patternField(planner: Planner, name: string, query: string): Field | un
 
 function requireSearchable(field: Field): void {
   if (field.indexed || (field.kind === "term" && field.docValues)) return;
-  throw queryShardError(
-    `failed to create query: Cannot search on field [${field.name}] since it is not indexed${
-      field.kind === "term" ? " nor has doc values" : ""
-    }.`,
-  );
+  const missing = field.kind === "term" ? " nor has doc values" : "";
+  throw unsupportedQuery(`Cannot search on field [${field.name}] since it is not indexed${missing}.`);
 }
 
 export function planExists(planner: Planner, query: ExistsQuery, boost: number): Plan {

@@ -13,7 +13,7 @@ import { minimumShouldMatch } from "./minimum_should_match.ts";
 import { NONE, type PhraseSlot, type Plan } from "./plan.ts";
 import { boolPlan, disMaxPlan, type Planner } from "./planner.ts";
 import { exactTerm, prefixPlan } from "./plan_terms.ts";
-import { queryShardError } from "./terms.ts";
+import { queryShardError, unsupportedQuery } from "./terms.ts";
 
 /** Tokens of a query text that stand at one position. */
 interface Slot {
@@ -294,7 +294,5 @@ function matchingFields(planner: Planner, pattern: string): readonly string[] {
 
 function requireIndexed(field: Field): void {
   if (field.indexed) return;
-  throw queryShardError(
-    `failed to create query: Cannot search on field [${field.name}] since it is not indexed.`,
-  );
+  throw unsupportedQuery(`Cannot search on field [${field.name}] since it is not indexed.`);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RequestError } from "../../base/errors.ts";
+import { causeOf, RequestError } from "../../base/errors.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Field } from "../../schema/types.ts";
 import { queryTerm, type TermRange } from "../../schema/values.ts";
@@ -13,6 +13,15 @@ import type { SearchTarget } from "../target.ts";
 /** What Elasticsearch reports when a shard refuses a query. */
 export function queryShardError(reason: string): RequestError {
   return new RequestError(reason, { status: 400, type: "query_shard_exception" });
+}
+
+/** A query that its field cannot take, with the reason once more as its cause. */
+export function unsupportedQuery(reason: string): RequestError {
+  return new RequestError(`failed to create query: ${reason}`, {
+    status: 400,
+    type: "query_shard_exception",
+    causedBy: { type: "illegal_argument_exception", reason },
+  });
 }
 
 /** Runs what turns values of a query into values of a field; says of its errors that the query cannot be made. */
@@ -27,7 +36,7 @@ export function creating<T>(work: () => T): T {
     throw new RequestError(`failed to create query: ${error.message}`, {
       status: 400,
       type: "query_shard_exception",
-      causedBy: { type: error.type, reason: error.message },
+      causedBy: causeOf(error),
     });
   }
 }

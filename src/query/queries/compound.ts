@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parsingError, RequestError } from "../../base/errors.ts";
+import { causeOf, parsingError, RequestError } from "../../base/errors.ts";
 import { isObject, toBoost, tokenName, toNumber, toText, unknownOption } from "./body.ts";
 import type { ParseInner } from "./parse.ts";
 import type { Query } from "./query.ts";
@@ -22,9 +22,19 @@ function boostOnly(name: string, body: Body): number {
   let boost = 1;
   for (const key in body) {
     if (key === "boost") boost = toBoost(body[key]);
-    else if (key !== "_name") throw contentError(`[${name}] unknown field [${key}]`);
+    else if (key !== "_name") throw unknownOf(name, key);
   }
   return boost;
+}
+
+/** As Elasticsearch's object parser says it, within a query. */
+function unknownOf(name: string, key: string): RequestError {
+  const reason = `[${name}] unknown field [${key}]`;
+  return new RequestError(reason, {
+    status: 400,
+    type: "parsing_exception",
+    causedBy: { type: "x_content_parse_exception", reason },
+  });
 }
 
 function contentError(reason: string): RequestError {
@@ -78,7 +88,7 @@ function inside(key: string, clause: unknown, inner: ParseInner): Query {
     throw new RequestError(`[bool] failed to parse field [${key}]`, {
       status: 400,
       type: "x_content_parse_exception",
-      causedBy: { type: error.type, reason: error.message },
+      causedBy: causeOf(error),
     });
   }
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parsingError } from "../../base/errors.ts";
+import { illegalArgument, parsingError } from "../../base/errors.ts";
 import { isObject, isScalar, toBoolean, toBoost, toText, unexpectedToken, unknownOption } from "./body.ts";
 import type { Query, Scalar } from "./query.ts";
 
@@ -23,7 +23,7 @@ export function parseRange(body: unknown): Query {
       bounds = value;
     } else if (key !== "_name") throw unknownOption("range", key);
   }
-  if (field === undefined) throw parsingError("[range] query requires a field");
+  if (field === undefined) throw illegalArgument("field name is null or empty");
   let from: Scalar | undefined;
   let to: Scalar | undefined;
   let includeFrom = true;

@@ -155,6 +155,7 @@ export function parseExists(body: unknown): Query {
     else if (key === "boost") boost = toBoost(value);
   }
   if (field === undefined) throw parsingError("[exists] must be provided with a [field]");
+  if (field === "") throw illegalArgument("field name is null or empty");
   return { kind: "exists", field, boost };
 }
 

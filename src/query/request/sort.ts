@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { illegalArgument, parsingError, RequestError } from "../../base/errors.ts";
+import { causeOf, illegalArgument, parsingError, RequestError } from "../../base/errors.ts";
 import { isObject, isScalar, notSupportedYet, tokenName } from "../queries/body.ts";
 import type { Scalar } from "../queries/query.ts";
 import type { FieldSortSpec, SortMode, SortSpec } from "./request.ts";
@@ -127,7 +127,7 @@ function inside<T>(parser: string, key: string, parse: () => T): T {
     throw new RequestError(`[${parser}] failed to parse field [${key}]`, {
       status: 400,
       type: "x_content_parse_exception",
-      causedBy: { type: error.type, reason: error.message },
+      causedBy: causeOf(error),
     });
   }
 }

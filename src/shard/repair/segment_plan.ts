@@ -21,6 +21,7 @@ import { readOnly, type VerifyEnvironment } from "../verify/environment.ts";
 import type { ShardFiles } from "../verify/shard_files.ts";
 import { damagedSegments, decideAmong, earliestReplay } from "./candidates.ts";
 import { Salvage } from "./salvage.ts";
+import { segmentCorrections } from "./corrections.ts";
 import { idsOfLog } from "./log_ids.ts";
 
 /** A document that cannot be read any more and is not in the log. */
@@ -53,7 +54,7 @@ export interface Rebuild {
 }
 
 export interface SegmentPlan {
-  readonly kind: "aside" | "fallback" | "rebuild" | "impossible";
+  readonly kind: "aside" | "fallback" | "correct" | "rebuild" | "impossible";
   readonly lost: string;
   readonly next: string;
   /** Segments to be moved aside. */
@@ -83,6 +84,18 @@ export async function planSegmentRepair(
       aside,
     };
   }
+  const { corrections, whole } = segmentCorrections(environment.fs, directory, { files, damaged });
+  if ([...damaged].every((number) => whole.has(number) || !isNeeded(asItIs?.opened.manifest, number))) {
+    const bits = corrections.reduce((sum, each) => sum + each.bits.length, 0);
+    return {
+      kind: "correct",
+      lost: "nothing: checksums tell which bit has turned over, and the manifest's sha256 proves it",
+      next: `${REPAIR} turns ${
+        bits === 1 ? "the bit" : `${bits} bits`
+      } back; look at the disk and the memory, too`,
+      aside: aside.filter((number) => !whole.has(number)),
+    };
+  }
   const base = decideAmong(store, inventory, (manifest) => ({
     ...manifest,
     segments: manifest.segments.filter(({ number }) => !damaged.has(number)),
@@ -106,6 +119,11 @@ export async function planSegmentRepair(
     files,
   });
   return { kind: "rebuild", ...describe(rebuild), aside, rebuild };
+}
+
+/** Without a manifest that opens, every one is. */
+function isNeeded(manifest: Manifest | undefined, number: number): boolean {
+  return !manifest || manifest.segments.some((segment) => segment.number === number);
 }
 
 const REPAIR = "with the server stopped, `xerj verify --repair`";

@@ -145,6 +145,13 @@ export async function judge(
           lost: "what the server wrote there, which may be no more than the mark that closes a log",
           next: "restore this index from a backup, or start the server: it goes on before the tail",
         });
+      } else if (validBehind > 0) {
+        say("warning", { file, offset, what }, {
+          lost:
+            "what is in the tail, if a power cut or a copy left it: none of it is known to have been synced",
+          next:
+            "if there was neither, it is damage: restore this index from a backup before the server starts",
+        });
       } else {
         say("note", { file, offset, what }, {
           lost: "nothing that was synced: a power cut or a copy leaves such a tail",
