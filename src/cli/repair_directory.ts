@@ -13,6 +13,7 @@ import type { FileSystem, Random } from "../os/fs.ts";
 import { damagedSegments } from "../shard/repair/candidates.ts";
 import { turnedBitOfSealed } from "../shard/repair/correct_bit.ts";
 import { type Correction, manifestCorrections, segmentCorrections } from "../shard/repair/corrections.ts";
+import { isSealed } from "../shard/repair/sealed_bit.ts";
 import { restoreFile } from "../shard/repair/restore_file.ts";
 import { planSegmentRepair } from "../shard/repair/segment_plan.ts";
 import { repairSegments, type SegmentRepairReport } from "../shard/repair/segment_repair.ts";
@@ -70,7 +71,7 @@ export async function repairDirectory(
       progress: { read: () => {}, pause },
     };
     const store: StoreEnvironment = { ...readOnly(environment), random };
-    const repairs: Repair[] = segments ? turnBackCatalog(fs, dataDir) : [];
+    const repairs: Repair[] = segments ? turnBackMeta(fs, dataDir) : [];
     for (const { directory, identity } of shardsOf(fs, dataDir)) {
       const look = () => verifyShard(environment, directory, { identity });
       if (wal && (await look()).opening?.kind === "refused") {
@@ -107,16 +108,23 @@ export async function repairDirectory(
   }
 }
 
-/** First of all, and of the newest catalogue alone: without it nobody knows which indices there are. */
-function turnBackCatalog(fs: FileSystem, dataDir: string): Repair[] {
-  const newest = findCatalogs(fs, dataDir).catalogs.at(-1);
-  const bit = newest?.kind === "unreadable" ? turnedBitOfSealed(fs.readFile(newest.path)) : undefined;
-  if (!newest || !bit) return [];
+/** First of all: without the newest catalogue nobody knows which indices there are. */
+function turnBackMeta(fs: FileSystem, dataDir: string): Repair[] {
   const directory = `${dataDir}/${META_FOLDER}`;
+  const corrections: Correction[] = [];
+  for (const { name, isFile } of fs.exists(directory) ? fs.list(directory) : []) {
+    if (!isFile || !name.endsWith(".json")) continue;
+    const path = `${directory}/${name}`;
+    const bytes = fs.readFile(path);
+    const bit = isSealed(bytes) ? undefined : turnedBitOfSealed(bytes);
+    if (bit) corrections.push({ path, bits: [bit] });
+  }
+  if (corrections.length === 0) return [];
   const poison = new Poison(`the catalogue of ${dataDir}`);
-  const bits = [bit];
-  const aside = restoreFile(fs, newest.path, { bits, aside: `${directory}/${ASIDE_FOLDER}`, poison });
-  return [{ kind: "bits", directory, corrections: [{ path: newest.path, bits }], aside: [aside] }];
+  const aside = corrections.map(({ path, bits }) =>
+    restoreFile(fs, path, { bits, aside: `${directory}/${ASIDE_FOLDER}`, poison })
+  );
+  return [{ kind: "bits", directory, corrections, aside }];
 }
 
 /** Turns back what is proved to be no more than stray bits. */

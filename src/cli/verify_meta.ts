@@ -29,8 +29,8 @@ export function checkMeta(
         ? "names, aliases, templates and keys as they were changed last"
         : "nothing: a newer catalogue is used",
       next: found.number === newest
-        ? "restore the file from a backup; or move it away, and the catalogue before it is taken, unless it was released"
-        : "nothing: the file goes when its time has come",
+        ? "with the server stopped, `xerj verify --repair` turns a stray bit back; else restore the file from a backup"
+        : "nothing: the file goes when its time has come; `xerj verify --repair` turns a stray bit back",
     });
   }
   const expected = new Map(catalogs.flatMap((found) => {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { RequestError } from "../base/errors.ts";
+import type { RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { renderCause, renderRoot, type ShownError } from "../http/error_answer.ts";
 import { isOwnError, rootCauseOf } from "../http/root_cause.ts";

@@ -190,14 +190,29 @@ export class BitWriter {
 
   put(width: number, value: number): void {
     if (width === 0) return;
-    const need = (this.#bits >>> 3) + 8;
-    if (need > this.#bytes.length) {
-      const grown = new Uint8Array(need * 2);
-      grown.set(this.#bytes);
-      this.#bytes = grown;
-    }
+    this.#reserve((this.#bits >>> 3) + 8);
     writeBits(this.#bytes, this.#bits, width, value);
     this.#bits += width;
+  }
+
+  /** Puts `width` bits (at most 8) of codes[value] for each value in values[from, to). */
+  putCodes(width: number, codes: Uint8Array, values: Uint8Array, from: number, to: number): void {
+    if (width === 0) return;
+    this.#reserve((this.#bits >>> 3) + (to - from) + 8);
+    const bytes = this.#bytes;
+    let at = this.#bits >>> 3;
+    let count = this.#bits & 7;
+    let held = bytes[at]!;
+    for (let i = from; i < to; i++) {
+      held |= codes[values[i]!]! << count;
+      count += width;
+      if (count < 8) continue;
+      bytes[at++] = held;
+      held >>>= 8;
+      count -= 8;
+    }
+    if (count > 0) bytes[at] = held;
+    this.#bits += (to - from) * width;
   }
 
   /** Exp-Golomb code of order k of 0 <= value < 2^31 - 1. */
@@ -209,6 +224,12 @@ export class BitWriter {
     this.put(1, 1);
     this.put(extra, high ^ (1 << extra));
     this.put(k, value & ((1 << k) - 1));
+  }
+  #reserve(size: number): void {
+    if (size <= this.#bytes.length) return;
+    const grown = new Uint8Array(size * 2);
+    grown.set(this.#bytes);
+    this.#bytes = grown;
   }
 }
 

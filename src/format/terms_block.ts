@@ -50,6 +50,9 @@ export const BLOCK_SLACK_BYTES = 8;
 /** Flag in the byte of prefixWidth. */
 const UNIQUE = 0x80;
 
+/** Bytes as their own codes. */
+const BYTES = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+
 /** What all blocks of a dictionary have in common. */
 export interface TermBlockLayout {
   readonly postings: boolean;
@@ -176,9 +179,13 @@ export class TermBlockEncoder {
     for (let i = 1; i < n; i++) bits.put(prefixWidth, this.#prefixes[i]! - prefixMin);
     for (let i = 0; i < n; i++) {
       const end = starts[i + 1]!;
-      for (let at = starts[i]! + this.#prefixes[i]!; at < end; at++) {
-        bits.put(codeBits, codeBits === 8 ? this.#terms[at]! : this.#codes[this.#terms[at]!]!);
-      }
+      bits.putCodes(
+        codeBits,
+        codeBits === 8 ? BYTES : this.#codes,
+        this.#terms,
+        starts[i]! + this.#prefixes[i]!,
+        end,
+      );
     }
     if (!isUnique) {
       for (let i = 0; i < n; i++) bits.golomb(0, this.#docFreqs[i]! - 1);

@@ -8,7 +8,7 @@
  * @module
  */
 import { ByteWriter, utf8Text } from "../base/bytes.ts";
-import { endOfString, skipBlanks } from "./pretty.ts";
+import { endOfString, isBlank, skipBlanks } from "./pretty.ts";
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a;
 const OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_ARRAY = 0x5b, CLOSE_ARRAY = 0x5d;
@@ -106,7 +106,9 @@ class Filter {
     if (includes === undefined && excludes.length === 0) {
       const start = this.#at;
       this.#skip();
-      this.#out.append(this.#json.subarray(start, this.#at));
+      let end = this.#at;
+      while (isBlank(this.#json[end - 1]!)) end--;
+      this.#out.append(this.#json.subarray(start, end));
       return true;
     }
     if (byte === OPEN_OBJECT) return this.#members(OPEN_OBJECT, includes, excludes);

@@ -8,7 +8,7 @@ import { ByteWriter } from "../base/bytes.ts";
 const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, COLON = 0x3a, NEWLINE = 0x0a, SPACE = 0x20;
 const OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d, OPEN_ARRAY = 0x5b, CLOSE_ARRAY = 0x5d;
 /** What may stand between tokens: space, tab, newline, carriage return. */
-const isBlank = (byte: number): boolean =>
+export const isBlank = (byte: number): boolean =>
   byte === SPACE || byte === 0x09 || byte === NEWLINE || byte === 0x0d;
 
 /** Two spaces a level, `"key" : value`, empty ones as `{ }` and `[ ]`, a newline at the end. `json` must be valid. */

@@ -23,6 +23,8 @@ interface Source {
   readonly part: MergePart;
   readonly dictionary: TermDictionary;
   readonly iterator: TermIterator;
+  /** Where the iterator stands; looked at often, so asked for once. */
+  term: Uint8Array;
   /** Live docs of each ordinal, where documents died; undefined: as the entry says. */
   readonly liveCounts: LiveCounts | undefined;
 }
@@ -67,19 +69,23 @@ export class MergedTerms implements TermCursor {
       const iterator = dictionary.iterate();
       if (!iterator.next()) return;
       const liveCounts = part.live === null ? undefined : liveCountsOf(part, field, dictionary);
-      push(this.#heap, { index, part, dictionary, iterator, liveCounts });
+      push(this.#heap, { index, part, dictionary, iterator, term: iterator.term, liveCounts });
     });
   }
 
   next(): boolean {
     do {
-      for (const source of this.current) if (source.iterator.next()) push(this.#heap, source);
+      for (const source of this.current) {
+        if (!source.iterator.next()) continue;
+        source.term = source.iterator.term;
+        push(this.#heap, source);
+      }
       this.current = [];
       const first = pop(this.#heap);
       if (!first) return false;
-      this.#setTerm(first.iterator.term);
+      this.#setTerm(first.term);
       this.#take(first);
-      while (this.#heap.length > 0 && this.#isTerm(this.#heap[0]!.iterator.term)) {
+      while (this.#heap.length > 0 && this.#isTerm(this.#heap[0]!.term)) {
         this.#take(pop(this.#heap)!);
       }
     } while (this.docFreq === 0);
@@ -218,7 +224,7 @@ function liveCountsOf(part: MergePart, field: string, dictionary: TermDictionary
 }
 
 function before(a: Source, b: Source): boolean {
-  const order = compareBytes(a.iterator.term, b.iterator.term);
+  const order = compareBytes(a.term, b.term);
   return order < 0 || (order === 0 && a.index < b.index);
 }
 

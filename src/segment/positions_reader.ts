@@ -19,13 +19,16 @@ export function wordRun(run: Run): WordRun {
   return { run, words: new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4)) };
 }
 
+const NO_DELTAS = new Uint32Array(0);
+
 /** Positions of the docs of one block, ascending; decodes only the blocks of 128 that hold wanted ones. */
 export class PositionReader {
   /** Block of docs that is open; -1: none. */
   block = -1;
   readonly #run: WordRun;
-  readonly #deltas = new Uint32Array(BLOCK_SIZE);
-  #out = new Uint32Array(16);
+  /** Made with the first look: most lists are short, and many are opened only to be counted. */
+  #deltas: Uint32Array = NO_DELTAS;
+  #out: Uint32Array = new Uint32Array(4);
   #start = 0;
   #end = 0;
   /** Whole blocks of positions in the chunk, and positions behind them. */
@@ -81,6 +84,11 @@ export class PositionReader {
     const count = freqs[at]!;
     if (count > this.#out.length) this.#out = new Uint32Array(Math.max(count, this.#out.length * 2));
     const out = this.#out;
+    if (this.#deltas === NO_DELTAS) this.#deltas = new Uint32Array(this.#whole > 0 ? BLOCK_SIZE : this.#rest);
+    else if (this.#deltas.length < BLOCK_SIZE && (this.#whole > 0 || this.#rest > this.#deltas.length)) {
+      this.#deltas = new Uint32Array(BLOCK_SIZE);
+      this.#decoded = -1;
+    }
     const deltas = this.#deltas;
     let position = 0;
     let from = this.#before;

@@ -15,15 +15,16 @@ import { FastParser } from "../ingest/fast_document.ts";
 import { parseDocument } from "../schema/document.ts";
 import type { Mapping } from "../schema/mapping.ts";
 import { StagedDocument } from "../schema/staged.ts";
-import { utf8, utf8Text } from "../base/bytes.ts";
+import { EMPTY_BYTES, utf8, utf8Text } from "../base/bytes.ts";
 import type { LiveSegment } from "./live_segment.ts";
 import { WriteOperation, WriteOutcome } from "./operation.ts";
 import { MAX_RECENT_DELETES, RECENT_DELETES_MS, type RecentDelete, type ShardState } from "./state.ts";
+import { UndoLog, type Whereabouts } from "./undo_log.ts";
 
 /** Where the newest version of an id is. Reused. */
 class Current {
   /** `none`: no such document was ever seen (or is remembered). */
-  where: "none" | "memtable" | "frozen" | "segment" | "deleted" = "none";
+  where: Whereabouts = "none";
   segment: LiveSegment | undefined;
   doc = -1;
   /** Memtable entry of the id, -1 if it has none there. */
@@ -71,7 +72,7 @@ function findCurrent(state: ShardState, id: Uint8Array, start: number, end: numb
       return current;
     }
   }
-  const bytes = id.subarray(start, end);
+  const bytes = state.segments.length + state.recentDeletes.size > 0 ? id.subarray(start, end) : EMPTY_BYTES;
   for (let i = state.segments.length - 1; i >= 0; i--) {
     const segment = state.segments[i]!;
     if (segment.liveCount === 0) continue;
@@ -106,30 +107,12 @@ function numberOf(segment: LiveSegment, field: "_seq_no" | "_version", doc: numb
   return cursor.values[0]!;
 }
 
-/** One entry of the undo log. */
-interface Undo {
-  readonly state: "added" | "tombstone";
-  /** Memtable doc added, or -1. */
-  readonly doc: number;
-  readonly id: Uint8Array;
-  /** Of a tombstone: what was remembered of the id's deletes before. */
-  readonly recentDelete: RecentDelete | undefined;
-  readonly before: {
-    readonly where: Current["where"];
-    readonly segment: LiveSegment | undefined;
-    readonly doc: number;
-    readonly hadEntry: boolean;
-    readonly seqNo: number;
-    readonly version: number;
-  };
-}
-
 /** Operations of one request on one shard. The caller holds `state.turn`. */
 export class WriteBatch {
   readonly #state: ShardState;
   readonly #entries: OperationsWriter;
-  /** Undo of operations on documents that had an older version, oldest first. */
-  readonly #undo: Undo[] = [];
+  /** Of operations on ids that the client chose. */
+  readonly #undo = new UndoLog();
   /** Docs added under ids that the server drew, which have nothing else to undo. */
   readonly #addedAuto: number[] = [];
   readonly #firstSeqNo: number;
@@ -225,7 +208,7 @@ export class WriteBatch {
       });
       noteUnflushed(state);
       // It is in the log now, whatever becomes of other shards' parts of the request.
-      this.#undo.length = 0;
+      this.#undo.clear();
       this.#addedAuto.length = 0;
       return lsn;
     } catch (error) {
@@ -244,28 +227,32 @@ export class WriteBatch {
     }
     /** Ids whose older version lies in the memtable. */
     const revived = new Map<string, Uint8Array>();
-    for (let i = this.#undo.length - 1; i >= 0; i--) {
-      const { state: done, doc, id, recentDelete, before } = this.#undo[i]!;
-      const name = utf8Text(id);
+    const undo = this.#undo;
+    while (undo.pop()) {
+      const { doc, tombstone, where, beforeEntry } = undo;
       if (doc >= 0) state.memtable.kill(doc);
-      if (done === "tombstone") forgetDelete(state, name, recentDelete);
+      // A document that did not get as far as its id left no entry that was not there before.
+      const id = tombstone?.id ??
+        (doc >= 0 ? state.memtable.docId(doc) : state.memtable.entryId(beforeEntry)).slice();
+      const name = utf8Text(id);
+      if (tombstone) forgetDelete(state, name, tombstone.recentDelete);
       const entry = state.memtable.find(id, 0, id.length);
-      if (before.where === "memtable") {
-        state.memtable.revive(before.doc);
-        state.memtable.restoreEntry(entry, before.doc, before.seqNo, before.version);
+      if (where === "memtable") {
+        state.memtable.revive(undo.beforeDoc);
+        state.memtable.restoreEntry(entry, undo.beforeDoc, undo.beforeSeqNo, undo.beforeVersion);
         revived.set(name, id);
       } else {
         revived.delete(name);
-        const known = before.hadEntry && before.where === "deleted";
-        state.memtable.restoreEntry(entry, -1, known ? before.seqNo : 0, known ? before.version : 0);
-        if (before.where === "segment") before.segment!.revive(before.doc);
-        if (before.where === "frozen") {
+        const known = beforeEntry >= 0 && where === "deleted";
+        const [seqNo, version] = known ? [undo.beforeSeqNo, undo.beforeVersion] : [0, 0];
+        state.memtable.restoreEntry(entry, -1, seqNo, version);
+        if (where === "segment") undo.segment!.revive(undo.beforeDoc);
+        if (where === "frozen") {
           const taken = state.frozen!.killed.pop();
-          assert(taken === before.doc, "deletes are taken back in reverse order");
+          assert(taken === undo.beforeDoc, "deletes are taken back in reverse order");
         }
       }
     }
-    this.#undo.length = 0;
     this.#addedAuto.length = 0;
     for (const id of revived.values()) this.#addAgain(id);
     this.#entries.clear();
@@ -311,9 +298,7 @@ export class WriteBatch {
   /** Puts the staged document in and the older version out. */
   #replace(op: WriteOperation, before: Current, seqNo: number, version: number): void {
     this.#endOlder(op, before, true);
-    const doc = this.#apply(op, seqNo, version);
-    const last = this.#undo.length - 1;
-    this.#undo[last] = { ...this.#undo[last]!, doc };
+    this.#undo.added(this.#apply(op, seqNo, version));
   }
 
   #bury(op: WriteOperation, before: Current, seqNo: number, version: number): void {
@@ -371,20 +356,10 @@ export class WriteBatch {
 
   #endOlder(op: WriteOperation, before: Current, added: boolean): void {
     const state = this.#state;
-    this.#undo.push({
-      state: added ? "added" : "tombstone",
-      doc: -1,
-      id: op.id.slice(op.idStart, op.idEnd),
-      recentDelete: added ? undefined : state.recentDeletes.get(op.idText()),
-      before: {
-        where: before.where,
-        segment: before.segment,
-        doc: before.doc,
-        hadEntry: before.entry >= 0,
-        seqNo: before.seqNo,
-        version: before.version,
-      },
-    });
+    const tombstone = added
+      ? undefined
+      : { id: op.id.slice(op.idStart, op.idEnd), recentDelete: state.recentDeletes.get(op.idText()) };
+    this.#undo.push(before, tombstone);
     if (before.where === "memtable") state.memtable.kill(before.doc);
     else if (before.where === "frozen") state.frozen!.killed.push(before.doc);
     else if (before.where === "segment") before.segment!.kill(before.doc);

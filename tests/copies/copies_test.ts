@@ -33,7 +33,7 @@ Deno.test("copies made by rsync, tar and cp of a server at work hold all that wa
     try {
       const untilMs = performance.now() + SECONDS * 1000;
       const tallies = await Promise.race([
-        runLoops(tools, { server, model, scratch, untilMs }),
+        runLoops(tools, { server, model, scratch, untilMs, retainMs: 20_000 }),
         load.failed.then(() => undefined),
       ]);
       for (const [name, tally] of tallies!) {

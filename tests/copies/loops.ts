@@ -11,7 +11,10 @@ import { copy, type CopyTool } from "./tools.ts";
 
 export interface Tally {
   copies: number;
+  /** Though they took no longer than the retention. */
   refused: number;
+  /** Refused copies that took longer: as promised. */
+  late: number;
   missing: number;
   resurrected: number;
   stale: number;
@@ -25,6 +28,7 @@ export function newTally(): Tally {
   return {
     copies: 0,
     refused: 0,
+    late: 0,
     missing: 0,
     resurrected: 0,
     stale: 0,
@@ -40,6 +44,9 @@ export interface LoopOptions {
   /** Folder for the copies. */
   readonly scratch: string;
   readonly untilMs: number;
+  readonly retainMs: number;
+  /** Copies judged at the same time; default 1. */
+  readonly judges?: number;
   readonly binary?: string;
   readonly log?: (line: string) => void;
 }
@@ -50,12 +57,12 @@ export async function runLoops(
   options: LoopOptions,
 ): Promise<ReadonlyMap<string, Tally>> {
   const tallies = new Map(tools.map(({ name }) => [name, newTally()]));
-  // Copies are made all at once, and judged one at a time: the machine is for the server.
-  const judging = new Turn();
+  // Copies are made all at once, and judged a few at a time: the machine is for the server.
+  const judges = Array.from({ length: options.judges ?? 1 }, () => new Turn());
   await Promise.all(tools.map(async (tool) => {
     const tally = tallies.get(tool.name)!;
     const to = `${options.scratch}/${tool.name.replaceAll(/\W+/g, "_")}`;
-    while (performance.now() < options.untilMs) await oneCopy(tool, to, { ...options, tally, judging });
+    while (performance.now() < options.untilMs) await oneCopy(tool, to, { ...options, tally, judges });
   }));
   return tallies;
 }
@@ -63,9 +70,9 @@ export async function runLoops(
 async function oneCopy(
   tool: CopyTool,
   to: string,
-  { server, model, tally, judging, binary, log }: LoopOptions & {
+  { server, model, tally, judges, binary, log, retainMs }: Omit<LoopOptions, "judges"> & {
     readonly tally: Tally;
-    readonly judging: Turn;
+    readonly judges: readonly Turn[];
   },
 ): Promise<void> {
   const floor = model.floor();
@@ -73,7 +80,8 @@ async function oneCopy(
   const code = await copy(tool, server.dataDir, to);
   const tookMs = performance.now() - started;
   const ceiling = model.ceiling();
-  const outcome = await judging.take(() =>
+  const free = judges.reduce((a, b) => a.waiting <= b.waiting ? a : b);
+  const outcome = await free.take(() =>
     judgeCopy(to, {
       ids: model.ids,
       floor,
@@ -82,17 +90,25 @@ async function oneCopy(
       ...(binary === undefined ? {} : { binary }),
     })
   );
-  count(tally, outcome, tookMs);
+  count(tally, outcome, { tookMs, retainMs });
   const what = outcome.kind === "refused"
     ? `refused: ${outcome.reason}`
     : `${outcome.verdict.documents} documents, ${JSON.stringify(outcome.verdict)}`;
   log?.(`${tool.name.padEnd(15)} ${tookMs.toFixed(0).padStart(6)} ms, exit ${code}, ${what}`);
 }
 
-function count(tally: Tally, outcome: Outcome, tookMs: number): void {
+function count(
+  tally: Tally,
+  outcome: Outcome,
+  { tookMs, retainMs }: { readonly tookMs: number; readonly retainMs: number },
+): void {
   tally.copies++;
   tally.longestMs = Math.max(tally.longestMs, tookMs);
   if (outcome.kind === "refused") {
+    if (tookMs >= retainMs) {
+      tally.late++;
+      return;
+    }
     tally.refused++;
     tally.reasons.push(outcome.reason);
     return;

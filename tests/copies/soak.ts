@@ -1,7 +1,8 @@
 /**
  * Copies of a server at work for as long as one likes, and what they hold.
  *
- * `deno run -A tests/copies/soak.ts --minutes 20 --ops 5000 [--zero-minutes 10] [--ids 300000] [--binary dist/xerj]`
+ * `deno run -A tests/copies/soak.ts --minutes 20 --ops 5000 [--zero-minutes 10] [--ids 300000] [--judges 2]
+ * [--binary dist/xerj]`
  *
  * First with `retain_superseded_secs = 60`: every copy must open and hold all that was acknowledged before it began.
  * Then with 0: copies may be refused, never wrong. Then 1% more documents, and what rsync sends of them.
@@ -21,6 +22,7 @@ interface SoakOptions {
   readonly operationsPerSecond: number;
   readonly ids: number;
   readonly seed: number;
+  readonly judges: number;
   readonly binary?: string;
 }
 
@@ -48,7 +50,7 @@ async function soak(options: SoakOptions): Promise<boolean> {
     if (create.status !== 201) throw new Error(JSON.stringify(create.body));
     const { operationsPerSecond, binary } = options;
     const load = new Load(server, model, { operationsPerSecond, random: mulberry32(options.seed) });
-    const phase = async (minutes: number): Promise<ReadonlyMap<string, Tally>> => {
+    const phase = async (minutes: number, retainMs: number): Promise<ReadonlyMap<string, Tally>> => {
       const untilMs = performance.now() + minutes * 60_000;
       const before = model.acknowledged;
       const loops = runLoops(tools(), {
@@ -56,6 +58,8 @@ async function soak(options: SoakOptions): Promise<boolean> {
         model,
         scratch,
         untilMs,
+        retainMs,
+        judges: options.judges,
         log,
         ...(binary ? { binary } : {}),
       });
@@ -63,13 +67,13 @@ async function soak(options: SoakOptions): Promise<boolean> {
       log(`${((model.acknowledged - before) / minutes / 60).toFixed(0)} operations/s acknowledged`);
       return tallies!;
     };
-    const kept = await phase(options.minutes);
+    const kept = await phase(options.minutes, 60_000);
     report(`retain_superseded_secs = 60, ${options.minutes} minutes`, kept);
     fine = [...kept.values()].every((tally) => isRight(tally) && tally.refused === 0);
     if (options.zeroMinutes > 0) {
       Deno.writeTextFileSync(server.configPath, toml(0));
       server.child.kill("SIGHUP");
-      const released = await phase(options.zeroMinutes);
+      const released = await phase(options.zeroMinutes, 0);
       report(`retain_superseded_secs = 0, ${options.zeroMinutes} minutes`, released);
       fine = fine && [...released.values()].every(isRight);
     }
@@ -98,19 +102,22 @@ function isRight({ missing, resurrected, stale, wrongCounts }: Tally): boolean {
 
 function report(title: string, tallies: ReadonlyMap<string, Tally>): void {
   console.log(`\n${title}`);
-  console.log("tool             copies  refused  missing  resurrected  stale  wrong counts  longest s");
+  console.log(
+    "tool             copies  refused  too slow  missing  resurrected  stale  wrong counts  longest s",
+  );
   let copies = 0;
   for (const [name, tally] of tallies) {
     copies += tally.copies;
     const columns = [
       tally.copies,
       tally.refused,
+      tally.late,
       tally.missing,
       tally.resurrected,
       tally.stale,
       tally.wrongCounts,
     ];
-    const widths = [7, 9, 9, 13, 7, 14];
+    const widths = [7, 9, 10, 9, 13, 7, 14];
     const text = columns.map((value, i) => String(value).padStart(widths[i]!)).join("");
     console.log(`${name.padEnd(16)}${text}${(tally.longestMs / 1000).toFixed(1).padStart(11)}`);
   }
@@ -155,6 +162,7 @@ if (import.meta.main) {
     operationsPerSecond: flag("ops", 5000),
     ids: flag("ids", 300_000),
     seed,
+    judges: flag("judges", 2),
     ...(binary < 0 ? {} : { binary: Deno.args[binary + 1]! }),
   });
   console.log(fine ? "nothing missing, nothing wrong" : "WRONG");

@@ -19,6 +19,7 @@ export const COPY_TOOLS: readonly CopyTool[] = [
   { name: "rsync", needs: ["rsync"], command: "rsync -a $FROM/ $TO/", keeps: false },
   { name: "rsync --delete", needs: ["rsync"], command: "rsync -aH --delete $FROM/ $TO/", keeps: true },
   { name: "rsync onto old", needs: ["rsync"], command: "rsync -aH $FROM/ $TO/", keeps: true },
+  { name: "rsync, slow", needs: ["rsync"], command: "rsync -a --bwlimit=2m $FROM/ $TO/", keeps: true },
   { name: "tar", needs: ["tar"], command: "tar -cf - -C $FROM . | tar -xf - -C $TO", keeps: false },
   { name: "cp -a", needs: ["cp"], command: "cp -a $FROM/. $TO/", keeps: false },
 ];

@@ -310,7 +310,8 @@ async function documentsOf(
   index: string,
 ): Promise<{ readonly documents: StoredDocument[]; readonly total: number }> {
   const documents: StoredDocument[] = [];
-  for (let after: unknown[] | undefined;;) {
+  let after: unknown[] | undefined;
+  for (;;) {
     const response = await fetch(`${server.es}/${index}/_search`, {
       method: "POST",
       headers: { "content-type": "application/json" },

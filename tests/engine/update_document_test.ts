@@ -49,9 +49,9 @@ Deno.test("update bodies are checked", () => {
     assertEquals([error.status, error.type], [status, type]);
   };
   refused("{", 400, "x_content_parse_exception", "Failed to parse update request");
-  refused("[]", 400, "action_request_validation_exception", "script or doc is missing");
+  refused("[]", 400, "x_content_parse_exception", "Expected START_OBJECT but was: START_ARRAY");
   refused("{}", 400, "action_request_validation_exception", "script or doc is missing");
-  refused(`{"doc":[]}`, 400, "action_request_validation_exception", "doc must be an object");
+  refused(`{"doc":[]}`, 400, "x_content_parse_exception", "doc doesn't support values of type: START_ARRAY");
   refused(`{"doc":{},"dok":1}`, 400, "x_content_parse_exception", "[UpdateRequest] unknown field [dok]");
   refused(`{"script":"x"}`, 501, "not_supported_yet", "scripts are not supported");
   refused(
@@ -60,13 +60,9 @@ Deno.test("update bodies are checked", () => {
     "action_request_validation_exception",
     "doc must be specified",
   );
-  assertEquals(
-    parseUpdateBody(utf8(`{"doc":{"a":1},"doc_as_upsert":true,"detect_noop":false}`), { maxDepth: 100 }),
-    {
-      doc: { a: 1 },
-      upsert: undefined,
-      docAsUpsert: true,
-      detectNoop: false,
-    },
+  const { doc, upsert, docAsUpsert, detectNoop } = parseUpdateBody(
+    utf8(`{"doc":{"a":1},"doc_as_upsert":true,"detect_noop":false}`),
+    { maxDepth: 100 },
   );
+  assertEquals([doc, upsert, docAsUpsert, detectNoop], [{ a: 1 }, undefined, true, false]);
 });

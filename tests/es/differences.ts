@@ -94,5 +94,10 @@ export const DIFFERENCES: Readonly<Record<string, Difference>> = {
   },
   "order-of-checks": { what: "all", reason: "a missing index is found before the body is parsed" },
   "preview": { what: "words", reason: "the preview of a refused number is the number as it came" },
+  "ignored-values": {
+    what: "body",
+    reason: "`fields` does not list the values that were left out of the index",
+  },
+  "ignored-score": { what: "body", reason: "a term of `_ignored` scores 1 wherever it is found" },
   "keyed-columns": { what: "body", reason: "docvalue_fields shows no single key of a flattened field" },
 };

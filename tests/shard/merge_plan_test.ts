@@ -29,7 +29,7 @@ function parse(text: string): PlannedSegment[] {
   return text.split(" ").filter((word) => word !== "").map((word, i) => {
     const match = /^([\d.]+)(?:-(\d+)%)?(?:@(\d+)-(\d+))?(?:L(\d))?$/.exec(word);
     assert(match, `cannot read ${word}`);
-    const [, size, dead, min, max, level] = match;
+    const [, size, dead, min, max, level] = match!;
     return {
       number: i + 1,
       sizeBytes: Number(size) * MB,

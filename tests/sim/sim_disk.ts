@@ -6,6 +6,7 @@
  * @module
  */
 import { IoError } from "../../src/base/errors.ts";
+import { sha256Hex } from "../../src/format/sealed_json.ts";
 
 export const PAGE_BYTES = 512;
 /** Blocks of deleted files that may come back. */
@@ -274,7 +275,7 @@ export class SimDisk {
   fingerprint(path: string): Map<string, string> {
     return new Map(this.walk(path).map((found) => {
       const node = this.node(found);
-      return [found, node?.kind === "file" ? Array.from(node.bytes()).join() : ""];
+      return [found, node?.kind === "file" ? sha256Hex(node.bytes()) : ""];
     }));
   }
 

@@ -62,6 +62,7 @@ export const BASE_SETTINGS: NodeSettings = {
   writeMemoryBytes: 1 << 30,
   defaultAnalyzer: "standard",
   diskReserveBytes: 0,
+  scrubBytesPerSec: 0,
   merge: {
     strategy: "size_tiered",
     minSegments: 2,

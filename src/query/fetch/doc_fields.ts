@@ -179,13 +179,16 @@ function sourceValue(field: Field, value: unknown, format: string | undefined): 
     case "binary":
       return String(value);
     default: {
-      const range = numberOf(field, value);
+      const isCoerced = WHOLE_TYPES.includes(field.type) && typeof value === "number";
+      const range = numberOf(field, isCoerced ? Math.trunc(value) : value);
       if (range === undefined) return undefined;
       if (range.low > range.high && range.lowWide > range.highWide) return undefined;
       return wholeOrDouble(field, range);
     }
   }
 }
+
+const WHOLE_TYPES: readonly string[] = ["byte", "short", "integer", "long", "unsigned_long"];
 
 /** Undefined: no number, which only documents of a field with `ignore_malformed` hold. */
 function numberOf(field: Field, value: Parameters<typeof numberTerm>[1]) {
