@@ -46,7 +46,9 @@ try {
   await server.stop();
   const { segment_count, size_bytes } = body as unknown as { segment_count: number; size_bytes: number };
   console.log(
-    `${options.docs} documents, ${segment_count} segments of ${(size_bytes / MIB).toFixed(0)} MiB together, ` +
+    `${options.docs} documents, ${segment_count} segments of ${
+      (size_bytes / MIB).toFixed(0)
+    } MiB together, ` +
       `${(directoryBytes(source) / MIB).toFixed(0)} MiB on disk\n`,
   );
   console.log(

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { RequestError } from "../base/errors.ts";
+import { illegalArgument, RequestError } from "../base/errors.ts";
 import { type Json, RawJson } from "../base/json.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { Engine, RefreshPolicy } from "../engine/engine.ts";
@@ -27,7 +27,10 @@ export function addDocument(engine: Engine, context: RequestContext): Promise<An
 
 /** PUT `/v1/indices/{name}/docs/{id}`; `?op_type=create` refuses to replace. */
 export function putDocument(engine: Engine, context: RequestContext): Promise<Answer> {
-  const action = context.query.get("op_type") === "create" ? "create" : "index";
+  const action = context.query.get("op_type") ?? "index";
+  if (action !== "index" && action !== "create") {
+    throw illegalArgument(`op_type is [index] or [create], not [${action}]`);
+  }
   return writeDocument(engine, context, { action, id: context.params["id"]! });
 }
 
@@ -83,8 +86,8 @@ async function writeDocument(
     action,
     id,
     body,
-    ifSeqNo: number(context, "if_seq_no"),
-    ifPrimaryTerm: number(context, "if_primary_term"),
+    ifSeqNo: number(context, "if_seq_no", 0),
+    ifPrimaryTerm: number(context, "if_primary_term", 1),
     version: -1,
     versionType: "internal",
     retryOnConflict: 0,
@@ -157,14 +160,11 @@ function partly(error: unknown, indexed: number): unknown {
   return new RequestError(message, { status, type, headers, details: { ...details, indexed } });
 }
 
-function number(context: RequestContext, name: string): number {
+function number(context: RequestContext, name: string, min: number): number {
   const value = context.query.get(name);
   if (value === null) return -1;
-  if (!/^\d{1,15}$/.test(value)) {
-    throw new RequestError(`[${name}] must be a number from 0, not [${value}]`, {
-      status: 400,
-      type: "illegal_argument_exception",
-    });
+  if (!/^\d{1,15}$/.test(value) || Number(value) < min) {
+    throw illegalArgument(`[${name}] must be a number from ${min}, not [${value}]`);
   }
   return Number(value);
 }

@@ -7,14 +7,28 @@ import type { Json } from "../base/json.ts";
 import type { Route } from "../http/router.ts";
 
 /** What a route's documentation adds to its table entry, by route name. */
-const OPERATIONS: Readonly<
-  Record<string, { readonly summary: string; readonly body?: string; readonly ok?: number }>
-> = {
-  "health": { summary: "Is the server up, and is anything wrong" },
-  "health.ready": { summary: "200 once every log is replayed, 503 with progress until then" },
+interface Operation {
+  readonly summary: string;
+  /** Schema of the body, or "Lines". */
+  readonly body?: string;
+  /** Status of success, where it is not (only) 200. */
+  readonly ok?: number;
+  /** Schema of the answer; default: any object. */
+  readonly answer?: string;
+  /** Further statuses whose answers are no errors. */
+  readonly also?: Readonly<Record<string, string>>;
+}
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  "health": { summary: "Is the server up, and is anything wrong", answer: "Health" },
+  "health.ready": {
+    summary: "200 once every log is replayed, 503 with progress until then",
+    answer: "Readiness",
+    also: { "503": "Readiness" },
+  },
   "metrics": { summary: "Metrics in Prometheus's text form" },
   "openapi": { summary: "This document" },
-  "admin.flush": { summary: "Put everything written so far into segments on disk" },
+  "admin.flush": { summary: "Put everything written so far into segments on disk", answer: "Flushed" },
   "snapshots.create": { summary: "Make a snapshot of the data directory", body: "Snapshot", ok: 201 },
   "snapshots.list": { summary: "All snapshots" },
   "snapshots.get": { summary: "A snapshot: when, what, how large" },
@@ -26,15 +40,29 @@ const OPERATIONS: Readonly<
   "indices.delete": { summary: "Delete an index" },
   "indices.get_mapping": { summary: "The mapping" },
   "indices.put_mapping": { summary: "Add fields to the mapping", body: "Object" },
-  "indices.flush": { summary: "Put one index's writes into segments on disk" },
+  "indices.flush": { summary: "Put one index's writes into segments on disk", answer: "Flushed" },
   "indices.refresh": { summary: "Make one index's writes visible to searches" },
-  "docs.add": { summary: "Add a document under an id that the server draws", body: "Object", ok: 201 },
-  "docs.put": { summary: "Write a document under an id", body: "Object" },
-  "docs.update": { summary: "Replace some fields of a document", body: "Update" },
-  "docs.delete": { summary: "Delete a document" },
-  "docs.get": { summary: "Read a document by id; sees the latest write" },
-  "docs.turbo_ingest": { summary: "Ingest NDJSON documents as a stream", body: "Lines" },
-  "search": { summary: "Search, with Elasticsearch's search body", body: "Search" },
+  "docs.add": {
+    summary: "Add a document under an id that the server draws",
+    body: "Object",
+    ok: 201,
+    answer: "Written",
+  },
+  "docs.put": { summary: "Write a document under an id", body: "Object", ok: 201, answer: "Written" },
+  "docs.update": {
+    summary: "Replace some fields of a document",
+    body: "Update",
+    ok: 201,
+    answer: "Written",
+  },
+  "docs.delete": { summary: "Delete a document", answer: "Written", also: { "404": "Written" } },
+  "docs.get": { summary: "Read a document by id; sees the latest write", answer: "Document" },
+  "docs.turbo_ingest": {
+    summary: "Ingest NDJSON documents as a stream",
+    body: "Lines",
+    answer: "Ingested",
+  },
+  "search": { summary: "Search, with Elasticsearch's search body", body: "Search", answer: "Found" },
   "explain": { summary: "What a search does: plan, rows, blocks read and skipped, time", body: "Search" },
   "cluster.health": { summary: "Health of the cluster, which is this node" },
   "cluster.drain": { summary: "Clustered mode only: 409 on a single node" },
@@ -84,6 +112,90 @@ const SCHEMAS: Json = {
     },
   },
   Search: { type: "object" },
+  Health: {
+    type: "object",
+    required: ["status", "uptime_s", "version", "warnings"],
+    properties: {
+      status: { enum: ["green", "yellow", "red"] },
+      uptime_s: { type: "integer", minimum: 0 },
+      version: { type: "string" },
+      warnings: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["cause", "next"],
+          properties: { cause: { type: "string" }, next: { type: "string" } },
+        },
+      },
+    },
+  },
+  Readiness: {
+    type: "object",
+    required: ["status", "wal_replayed", "uptime_s"],
+    properties: {
+      status: { enum: ["ready", "starting"] },
+      wal_replayed: { type: "boolean" },
+      indices: { type: "integer" },
+      uptime_s: { type: "integer", minimum: 0 },
+    },
+  },
+  Flushed: {
+    type: "object",
+    required: ["flushed_indices", "segments_written", "wal_checkpoint"],
+    additionalProperties: false,
+    properties: {
+      flushed_indices: { type: "integer", minimum: 0 },
+      segments_written: { type: "integer", minimum: 0 },
+      wal_checkpoint: { type: "integer", minimum: 0 },
+    },
+  },
+  Written: {
+    type: "object",
+    required: ["_id", "result", "_version", "_seq_no", "_primary_term"],
+    additionalProperties: false,
+    properties: {
+      _id: { type: "string" },
+      result: { enum: ["created", "updated", "deleted", "not_found", "noop"] },
+      _version: { type: "integer", minimum: 1 },
+      _seq_no: { type: "integer", minimum: 0 },
+      _primary_term: { type: "integer", minimum: 1 },
+    },
+  },
+  Document: {
+    type: "object",
+    required: ["_id", "_version", "_seq_no", "_primary_term", "_source"],
+    properties: { _id: { type: "string" }, _source: { type: "object" } },
+  },
+  Ingested: {
+    type: "object",
+    required: ["indexed", "errors", "took_ms"],
+    properties: {
+      indexed: { type: "integer", minimum: 0 },
+      errors: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["line", "type", "reason"],
+          properties: { line: { type: "integer", minimum: 1 } },
+        },
+      },
+      took_ms: { type: "number", minimum: 0 },
+    },
+  },
+  Found: {
+    type: "object",
+    required: ["took_ms", "timed_out", "request_id", "max_score", "hits"],
+    properties: {
+      took_ms: { type: "number", minimum: 0 },
+      timed_out: { type: "boolean" },
+      request_id: { type: "string" },
+      total: { type: "integer", minimum: 0 },
+      total_relation: { enum: ["eq", "gte"] },
+      max_score: { type: ["number", "null"] },
+      hits: { type: "array", items: { type: "object" } },
+      aggs: { type: "object" },
+    },
+  },
 };
 
 const PARAMETERS: Readonly<Record<string, Json>> = {
@@ -101,7 +213,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
   const paths: Record<string, Record<string, Json>> = {};
   for (const route of routes) {
     const { method, pattern, meta, names } = route;
-    const known = OPERATIONS[meta.name] ?? { summary: meta.name };
+    const known: Operation = OPERATIONS[meta.name] ?? { summary: meta.name };
     const operations = paths[pattern] ??= {};
     operations[method.toLowerCase()] = {
       operationId: `${meta.name}.${method.toLowerCase()}${pattern.replaceAll(/[^a-z]+/g, "_")}`,
@@ -121,7 +233,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
         })),
       ],
       requestBody: known.body === undefined ? undefined : requestBody(known.body),
-      responses: responses(meta.name, known.ok ?? 200),
+      responses: responses(meta.name, known),
     };
   }
   return {
@@ -144,18 +256,36 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
 
 function requestBody(schema: string): Json {
   if (schema === "Lines") {
-    return { required: true, content: { "application/x-ndjson": { schema: { type: "string" } } } };
+    return { content: { "application/x-ndjson": { schema: { type: "string" } } } };
   }
   return { content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } } };
 }
 
-function responses(name: string, ok: number): Json {
+function responses(name: string, { ok = 200, answer, also = {} }: Operation): Json {
   const success = name === "metrics"
     ? { description: "metrics", content: { "text/plain": { schema: { type: "string" } } } }
-    : { description: "done", content: { "application/json": { schema: { type: "object" } } } };
-  const error = {
-    description: "an error, with its type and reason",
-    content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+    : jsonResponse("done", answer);
+  const error = jsonResponse("an error, with its type and reason", "Error");
+  const further = Object.entries(also).map(([status, schema]) => [status, eitherResponse(schema)]);
+  return {
+    "200": success,
+    ...(ok === 200 ? {} : { [ok]: success }),
+    ...Object.fromEntries(further),
+    "4XX": error,
+    "5XX": error,
   };
-  return { "200": success, ...(ok === 200 ? {} : { [ok]: success }), "4XX": error, "5XX": error };
+}
+
+function jsonResponse(description: string, schema: string | undefined): Json {
+  return { description, content: { "application/json": { schema: schemaOf(schema) } } };
+}
+
+/** A status that an error may have, too. */
+function eitherResponse(schema: string): Json {
+  const anyOf = [schemaOf(schema), schemaOf("Error")];
+  return { description: "not done, or an error", content: { "application/json": { schema: { anyOf } } } };
+}
+
+function schemaOf(name: string | undefined): Json {
+  return name === undefined ? { type: "object" } : { $ref: `#/components/schemas/${name}` };
 }

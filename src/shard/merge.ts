@@ -128,7 +128,7 @@ function begin(state: ShardState, plan: MergePlan, control: MergeControl): Begun
   for (const number of plan.inputs) {
     const segment = state.segments.find(({ ref, home }) => home.kind === "disk" && ref.number === number);
     if (!segment) return undefined;
-    inputs.push({ segment, ...durablyAlive(segment), tombstones: segment.reader.tombstones });
+    inputs.push({ segment, ...durablyAlive(segment, rules), tombstones: segment.reader.tombstones });
   }
   if (control.cancelled) return undefined;
   if (plan.kind === "move") {
@@ -195,9 +195,10 @@ async function commit(
       throw new RequestError("the merge was given up", { status: 503, type: "merge_cancelled" });
     }
     const maps = mapsOf(inputs, built);
-    const bornDead = diedDurably(inputs, maps, built.docCount);
+    const { tombstonesRemapped } = store.rules;
+    const bornDead = tombstonesRemapped ? diedDurably(inputs, maps, built.docCount) : null;
     const dead = bornDead ? countBits(bornDead) : 0;
-    checkAccounts(inputs, built.docCount, dead);
+    if (tombstonesRemapped) checkAccounts(inputs, built.docCount, dead);
     const tombstones = carriedTombstones(state, inputs);
     if (built.docCount === dead && tombstones.length === 0) {
       await threads.digest(job.id, undefined);
@@ -242,7 +243,7 @@ async function commit(
     throw error;
   }
   await state.turn.take(() => {
-    carryPending(inputs, mapsOf(inputs, built), fresh);
+    if (store.rules.tombstonesRemapped) carryPending(inputs, mapsOf(inputs, built), fresh);
     swap(state, inputs, fresh);
   });
   publishIfChanged(state);
@@ -252,8 +253,10 @@ async function commit(
 /** Without the deletes that only the log holds. */
 function durablyAlive(
   segment: LiveSegment,
+  { onlyDurableDeletesBakedIn }: Pick<Rules, "onlyDurableDeletesBakedIn">,
 ): { readonly live: Uint32Array | null; readonly liveCount: number } {
-  const { live, pendingDeletes, liveCount, reader } = segment;
+  const { live, liveCount, reader } = segment;
+  const pendingDeletes = onlyDurableDeletesBakedIn ? segment.pendingDeletes : [];
   const count = liveCount + pendingDeletes.length;
   if (live === null || count === reader.docCount) return { live: null, liveCount: reader.docCount };
   const copy = new Uint32Array(new SharedArrayBuffer(live.byteLength));
@@ -281,7 +284,7 @@ function diedDurably(
   let dead: Uint32Array | null = null;
   inputs.forEach(({ segment, live: before, liveCount }, i) => {
     if (liveCount === 0) return;
-    const now = durablyAlive(segment);
+    const now = durablyAlive(segment, rules);
     if (now.liveCount === liveCount || now.live === null) return;
     const { docCount: docs } = segment.reader;
     const died = before === null ? allAlive(docs) : Uint32Array.from(before);
@@ -299,7 +302,7 @@ function diedDurably(
 /** Invariant: nothing is lost and nothing comes twice. */
 function checkAccounts(inputs: readonly CapturedInput[], docCount: number, dead: number): void {
   const before = inputs.reduce((sum, { liveCount }) => sum + liveCount, 0);
-  const now = inputs.reduce((sum, { segment }) => sum + durablyAlive(segment).liveCount, 0);
+  const now = inputs.reduce((sum, { segment }) => sum + durablyAlive(segment, rules).liveCount, 0);
   assert(
     before === docCount && now === docCount - dead,
     `a merge's documents balance: ${before} in, ${docCount} out; of them ${dead} died meanwhile, and ${now} are left`,
@@ -319,6 +322,7 @@ function checkFresh(
 
 /** What the inputs say of the dead in segments that stay. */
 function carriedTombstones(state: ShardState, inputs: readonly CapturedInput[]): Tombstones[] {
+  if (!state.store.rules.tombstonesCarried) return [];
   const merged = new Set(inputs.map(({ segment }) => segment));
   const carried: Tombstones[] = [];
   for (const stays of state.segments) {

@@ -1,6 +1,6 @@
 /**
  * A live directory, copied by real tools while documents pour in, flushes and merges run: every copy opens and holds
- * every write acknowledged before it began. A minute of it; `soak.ts` goes on for as long as one likes.
+ * every write acknowledged before it began. Half a minute of it; `soak.ts` goes on for as long as one likes.
  */
 import { assertEquals } from "@std/assert";
 import { mulberry32 } from "../crash/kill_cycles.ts";
@@ -10,7 +10,7 @@ import { runLoops } from "./loops.ts";
 import { Model } from "./model.ts";
 import { COPY_TOOLS, hasCommand, remove } from "./tools.ts";
 
-const SECONDS = Number(Deno.env.get("XERJ_COPIES_SECONDS") ?? 45);
+const SECONDS = Number(Deno.env.get("XERJ_COPIES_SECONDS") ?? 30);
 const TOML = "[storage]\nretain_superseded_secs = 20\nwal_max_size_mb = 1\nflush_size_mb = 1\n" +
   "flush_interval_secs = 2\n[merge]\nmin_segments = 2\n";
 

@@ -8,7 +8,8 @@ Deno.test("docs/compatibility.md says what the route table and the parsers say",
 });
 
 Deno.test("docs/compatibility.md has every route", () => {
-  for (const { pattern } of routerOfPort9200().routes) {
+  for (const { pattern, meta } of routerOfPort9200().routes) {
+    if (meta.name === "not_supported") continue;
     assertEquals(written.includes(`| \`${pattern}\` |`), true, pattern);
   }
 });

@@ -54,7 +54,7 @@ Deno.test("links between the documents lead somewhere", () => {
 
 Deno.test("the keys that docs/operations.md calls without effect have none", () => {
   const code = sourcesBelow("src/").filter((path) => !path.startsWith("src/config/")).map(read).join("\n");
-  const idle = ["scrubMbPerSec", "maxOpenScrolls", "minSegments", "maxSegmentMb", "ioRateMbPerSec"];
+  const idle = ["maxOpenScrolls"];
   const used = idle.filter((property) => code.includes(property));
   assertEquals(used, [], "used now: docs/operations.md and README.md have to say so");
 });

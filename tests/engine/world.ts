@@ -76,6 +76,8 @@ export interface Line {
 export class FillableDisk {
   /** Paths that have no room; undefined: all have. */
   full: ((path: string) => boolean) | undefined;
+  /** What the disk says is free; undefined: the truth. */
+  freeBytes: number | undefined;
   readonly fs: FileSystem;
 
   constructor() {
@@ -106,7 +108,9 @@ export class FillableDisk {
           };
         }
         if (name === "openAppend") return (path: string) => filling(target.openAppend(path));
-        if (name === "freeBytes") return (path: string) => this.full?.(path) ? 0 : target.freeBytes(path);
+        if (name === "freeBytes") {
+          return (path: string) => this.full?.(path) ? 0 : this.freeBytes ?? target.freeBytes(path);
+        }
         return target[name].bind(target);
       },
     });

@@ -1,9 +1,13 @@
 /**
- * Replays schedules: `deno task sim --seed N --steps M [--seeds K] [--without RULE]`.
+ * Replays schedules: `deno task sim --seed N --steps M [--seeds K] [--without RULE] [--trace]`.
+ *
+ * `--without RULE` switches a rule off and stops at the first seed that finds it; `--without each` goes through all of
+ * them and prints the table of `docs/simulation.md`.
  *
  * @module
  */
-import { emptyReport } from "./report.ts";
+import { emptyReport, type Report } from "./report.ts";
+import { RULES } from "./rules.ts";
 import { runSchedule } from "./simulation.ts";
 
 function option(name: string): string | undefined {
@@ -12,20 +16,45 @@ function option(name: string): string | undefined {
 }
 
 const seed = Number(option("seed") ?? 1);
-const steps = Number(option("steps") ?? 400);
+const steps = Number(option("steps") ?? 300);
 const seeds = Number(option("seeds") ?? 1);
 const without = option("without");
-const report = emptyReport();
-let failed = 0;
-const started = performance.now();
-for (let s = seed; s < seed + seeds; s++) {
-  const trace = Deno.args.includes("--trace") ? (line: string) => console.log(line) : undefined;
-  const violation = await runSchedule({ seed: s, steps, report, without, ...(trace ? { trace } : {}) });
-  if (violation) {
+const trace = Deno.args.includes("--trace") ? (line: string) => console.log(line) : undefined;
+
+/** @returns How many failed. */
+async function runAll(report: Report): Promise<number> {
+  let failed = 0;
+  for (let s = seed; s < seed + seeds; s++) {
+    const violation = await runSchedule({ seed: s, steps, report, ...(trace ? { trace } : {}) });
+    if (!violation) continue;
     failed++;
     console.log(`seed ${s} ${violation.message}`);
   }
+  return failed;
 }
-console.log(JSON.stringify(report));
-console.log(`${failed} of ${seeds} schedules failed; ${Math.round(performance.now() - started)} ms`);
-if (failed > 0) Deno.exit(1);
+
+/** Looks for the first seed that finds a rule missing. */
+async function runWithout(rule: string): Promise<boolean> {
+  for (let s = seed; s < seed + seeds; s++) {
+    const options = { seed: s, steps, report: emptyReport(), without: rule, ...(trace ? { trace } : {}) };
+    const violation = await runSchedule(options);
+    if (!violation) continue;
+    const what = violation.problems[0]!.split("\n")[0]!.slice(0, 150).replaceAll("|", "/");
+    console.log(`| ${RULES[rule]!.title} | \`${rule}\` | ${s} | ${violation.step} | ${what} |`);
+    return true;
+  }
+  console.log(`| ${RULES[rule]!.title} | \`${rule}\` | - | - | not missed by ${seeds} seeds of ${steps} steps |`);
+  return false;
+}
+
+const started = performance.now();
+let failed = 0;
+if (without === undefined) {
+  const report = emptyReport();
+  failed = await runAll(report);
+  for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(14)} ${value}`);
+  console.log(`${failed} of ${seeds} schedules failed; ${((performance.now() - started) / 1000).toFixed(1)} s`);
+} else {
+  for (const rule of without === "each" ? Object.keys(RULES) : [without]) await runWithout(rule);
+}
+Deno.exit(failed > 0 ? 1 : 0);

@@ -67,7 +67,14 @@ export class Scheduler {
     const real = { setInterval, clearInterval, setTimeout, clearTimeout };
     const scope = globalThis as unknown as Record<string, unknown>;
     scope["setInterval"] = (run: () => void, everyMs = 0) => this.#addTimer(run, everyMs);
-    scope["clearInterval"] = (id: number) => void this.#timers.delete(id);
+    scope["setTimeout"] = (run: () => void, afterMs = 0) => {
+      const id = this.#addTimer(() => {
+        this.#timers.delete(id);
+        run();
+      }, afterMs);
+      return id;
+    };
+    scope["clearTimeout"] = scope["clearInterval"] = (id: number) => void this.#timers.delete(id);
     return () => void Object.assign(scope, real);
   }
 

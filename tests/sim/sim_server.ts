@@ -9,6 +9,7 @@ import type { Logger } from "../../src/base/log.ts";
 import { DirectorySnapshots } from "../../src/control/snapshots.ts";
 import { type Catalog, openCatalog } from "../../src/engine/catalog.ts";
 import { Engine } from "../../src/engine/engine.ts";
+import type { IndexState } from "../../src/engine/index_state.ts";
 import { MergerNode } from "../../src/engine/merger_node.ts";
 import type { NodeSettings, WriteCall, WriteReply } from "../../src/engine/messages.ts";
 import type { Port } from "../../src/engine/rpc.ts";
@@ -39,6 +40,9 @@ export interface ServerOptions {
   readonly changeClock?: (clock: Clock) => Clock;
   /** For rules that are switched off: what the process believes of the directory. */
   readonly neverCopy?: boolean;
+  readonly beforeOpening?: () => void;
+  /** Deletes of indices remove their folders. */
+  readonly unlinksDeleted?: boolean;
 }
 
 export const BASE_SETTINGS: NodeSettings = {
@@ -101,6 +105,7 @@ export class SimServer {
   async open(): Promise<void> {
     const { scheduler, dataDir, settings, machineId, rules, bootId, neverCopy } = this.#options;
     const { fs } = this;
+    this.#options.beforeOpening?.();
     scheduler.enter(this.process);
     const clock = this.#options.changeClock?.(scheduler.clock()) ?? scheduler.clock();
     const random: Random = {
@@ -219,6 +224,14 @@ export class SimServer {
     const clean = await this.engine.stop();
     this.catalog.close({ clean });
     return clean;
+  }
+
+  async deleteIndex(state: IndexState): Promise<void> {
+    await this.engine.indices.delete(state);
+    if (!this.#options.unlinksDeleted) return;
+    const { disk, dataDir } = this.#options;
+    disk.removeAll(`${dataDir}/${state.name}`);
+    disk.folder(dataDir, "sync").sync();
   }
 
   write(

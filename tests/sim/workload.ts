@@ -245,7 +245,7 @@ export class Workload {
     model.pending = { kind: "delete", name: state.name };
     this.options.trace(`delete ${state.name}`);
     model.dying.add(state.incarnation);
-    this.#call(this.server.engine.indices.delete(state).then(() => {
+    this.#call(this.server.deleteIndex(state).then(() => {
       model.deleted(state.name);
       model.pending = undefined;
     }, (error) => {

@@ -167,7 +167,7 @@ export async function runFlips(
     readonly onFlip?: (done: number) => void;
   },
 ): Promise<Flips> {
-  const root = Deno.makeTempDirSync({ prefix: "xerj-flips-" });
+  const root = Deno.makeTempDirSync({ prefix: "xerj-verify-flips-" });
   const [base, work] = [`${root}/base`, `${root}/work`];
   const tallies = new Map<string, Tally>();
   const wrongs: string[] = [];
