@@ -61,7 +61,10 @@ export function* sortTerms(table: InternTable): Generator<void, Uint32Array> {
     else if (!takeKeys(sorting, from, to, depth)) queueRun(starts, ids, from, to, depth + 4, todo);
     else {
       if (size < LARGE_GROUP) sortSmall(sorting, from, size);
-      else yield* sortLarge(sorting, from, size);
+      else {
+        yield;
+        yield* sortLarge(sorting, from, size);
+      }
       queueRuns(sorting, from, size, depth + 4);
     }
     work += size;

@@ -6,8 +6,10 @@
  */
 import { compareBytes } from "../base/bytes.ts";
 import { assert } from "../base/errors.ts";
+import { INLINE_DOCS_MAX } from "../format/postings_list.ts";
 import type { NormCursor, TermCursor } from "./input.ts";
 import { DROPPED, liveDocs, type MergePart } from "./merge_parts.ts";
+import { StoredTermEntry } from "./postings_reader.ts";
 import type { PostingsCursor, TermDictionary, TermEntry, TermIterator } from "./reader.ts";
 
 /** What of the postings the merged field keeps. */
@@ -42,6 +44,8 @@ export function mergeOrdinalMaps(parts: readonly MergePart[], field: string): Ui
   return maps;
 }
 
+const NO_DOCS = new Uint32Array(0);
+
 /** Terms of a field that have a live document. */
 export class MergedTerms implements TermCursor {
   bytes: Uint8Array = new Uint8Array(64);
@@ -58,8 +62,12 @@ export class MergedTerms implements TermCursor {
   /** Of `current`: the one whose postings are read, and its cursor. */
   #source = 0;
   #cursor: PostingsCursor | undefined;
+  /** The block that postings come from: the cursor's, or `#inline`. */
+  #blockDocs: Uint32Array = NO_DOCS;
   #blockAt = 0;
   #blockLength = 0;
+  /** Docs that lie in the dictionary itself: most terms of a field of ids have one. */
+  readonly #inline = new Uint32Array(INLINE_DOCS_MAX);
 
   constructor(parts: readonly MergePart[], field: string, want: TermsWant) {
     this.#want = want;
@@ -91,6 +99,7 @@ export class MergedTerms implements TermCursor {
     } while (this.docFreq === 0);
     this.#source = -1;
     this.#cursor = undefined;
+    this.#blockAt = this.#blockLength = 0;
     return true;
   }
 
@@ -101,22 +110,25 @@ export class MergedTerms implements TermCursor {
   #fillBlocks(docs: Uint32Array, freqs: Uint32Array): number {
     let filled = 0;
     while (filled < docs.length) {
-      if (!this.#cursor && !this.#openNext()) break;
       if (this.#blockAt === this.#blockLength) {
-        this.#blockLength = this.#cursor!.nextBlock();
-        this.#blockAt = 0;
-        if (this.#blockLength === 0) {
-          this.#cursor = undefined;
+        if (!this.#cursor) {
+          if (!this.#openNext()) break;
           continue;
         }
+        this.#blockLength = this.#cursor.nextBlock();
+        this.#blockAt = 0;
+        this.#blockDocs = this.#cursor.blockDocs;
+        if (this.#blockLength === 0) this.#cursor = undefined;
+        continue;
       }
       const { docMap } = this.current[this.#source]!.part;
-      const { blockDocs, blockFreqs } = this.#cursor!;
+      const blockDocs = this.#blockDocs;
+      const blockFreqs = this.#want.freqs ? this.#cursor!.blockFreqs : undefined;
       while (this.#blockAt < this.#blockLength && filled < docs.length) {
         const doc = docMap[blockDocs[this.#blockAt]!]!;
         if (doc !== DROPPED) {
           docs[filled] = doc;
-          freqs[filled++] = this.#want.freqs ? blockFreqs[this.#blockAt]! : 1;
+          freqs[filled++] = blockFreqs ? blockFreqs[this.#blockAt]! : 1;
         }
         this.#blockAt++;
       }
@@ -155,6 +167,15 @@ export class MergedTerms implements TermCursor {
       return false;
     }
     const { dictionary, iterator } = this.current[this.#source]!;
+    const { entry } = iterator;
+    if (!this.#want.freqs && entry instanceof StoredTermEntry && entry.docFreq <= INLINE_DOCS_MAX) {
+      this.#inline[0] = entry.firstDoc;
+      this.#inline[1] = entry.secondDoc;
+      this.#blockDocs = this.#inline;
+      this.#blockAt = 0;
+      this.#blockLength = entry.docFreq;
+      return true;
+    }
     this.#cursor = dictionary.postings(iterator.entry, this.#want);
     this.#blockAt = this.#blockLength = 0;
     return true;

@@ -20,11 +20,14 @@ export interface LoadedNorms {
   readonly nonEmptyCount: number;
 }
 
+/** Asked of a cursor. */
+const NORMS_AT_A_TIME = 2048;
+
 export function loadNorms(input: TextInput, docCount: number): LoadedNorms {
   const norms = new Uint8Array(docCount);
   const present = new Uint32Array(Math.ceil(docCount / 32));
-  const docs = new Uint32Array(128);
-  const values = new Uint8Array(128);
+  const docs = new Uint32Array(NORMS_AT_A_TIME);
+  const values = new Uint8Array(NORMS_AT_A_TIME);
   const cursor = input.openNorms();
   let presentCount = 0;
   let nonEmptyCount = 0;

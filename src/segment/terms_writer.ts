@@ -25,7 +25,7 @@ import type { RunWriter, Scratch } from "./runs.ts";
 import { layoutOf, type TermsMeta } from "./terms_meta.ts";
 
 /** Work between two yields: so many postings, a few milliseconds of them. */
-const YIELD_POSTINGS = 1 << 16;
+const YIELD_POSTINGS = 1 << 15;
 /** What a term costs besides, in postings. */
 const TERM_POSTINGS = 16;
 /** A buffer is emptied into its run, or into a list of pieces, when it holds so much. */
@@ -164,6 +164,7 @@ export function* writeTerms(
   const isText = input.kind === "text";
   const alphabet = alphabetOf(used ?? (yield* scanBytes(input.openTerms())));
   const loaded = isText ? loadNorms(input, docCount) : null;
+  yield;
   const described: TermsMeta = {
     termCount: 0,
     segmentDocs: docCount,
@@ -366,7 +367,7 @@ function* scanBytes(cursor: TermCursor): Generator<void, Uint8Array> {
   while (cursor.next()) {
     markBytes(cursor.bytes, cursor.start, cursor.end, used);
     work += cursor.end - cursor.start + 4;
-    if (work >= YIELD_POSTINGS * 8) {
+    if (work >= YIELD_POSTINGS * 16) {
       work = 0;
       yield;
     }

@@ -19,6 +19,7 @@ import type { ManifestSegment } from "../format/manifest.ts";
 import { finishIds } from "../segment/ids_tail.ts";
 import { DROPPED } from "../segment/merge_parts.ts";
 import type { SegmentReader, Tombstones } from "../segment/reader.ts";
+import type { Rules } from "../wal/rules.ts";
 import { mapSegment } from "./images.ts";
 import { allAlive, bitsOf, type LiveSegment } from "./live_segment.ts";
 import type { BuiltMerge, MergeControl, MergeJob, MergeThreads } from "./merge_job.ts";
@@ -124,11 +125,13 @@ export function timeRangeOf(reader: SegmentReader): Pick<PlannedSegment, "minTim
 
 /** Fixes what is merged. The caller holds the flushes and the turn. */
 function begin(state: ShardState, plan: MergePlan, control: MergeControl): Begun | "done" | undefined {
+  const { onlyDurableDeletesBakedIn } = state.store.rules;
   const inputs: CapturedInput[] = [];
   for (const number of plan.inputs) {
     const segment = state.segments.find(({ ref, home }) => home.kind === "disk" && ref.number === number);
     if (!segment) return undefined;
-    inputs.push({ segment, ...durablyAlive(segment, rules), tombstones: segment.reader.tombstones });
+    const alive = onlyDurableDeletesBakedIn ? durablyAlive(segment) : durablyAlive(segment, []);
+    inputs.push({ segment, ...alive, tombstones: segment.reader.tombstones });
   }
   if (control.cancelled) return undefined;
   if (plan.kind === "move") {
@@ -195,10 +198,10 @@ async function commit(
       throw new RequestError("the merge was given up", { status: 503, type: "merge_cancelled" });
     }
     const maps = mapsOf(inputs, built);
-    const { tombstonesRemapped } = store.rules;
+    const { tombstonesRemapped, onlyDurableDeletesBakedIn } = store.rules;
     const bornDead = tombstonesRemapped ? diedDurably(inputs, maps, built.docCount) : null;
     const dead = bornDead ? countBits(bornDead) : 0;
-    if (tombstonesRemapped) checkAccounts(inputs, built.docCount, dead);
+    if (tombstonesRemapped && onlyDurableDeletesBakedIn) checkAccounts(inputs, built.docCount, dead);
     const tombstones = carriedTombstones(state, inputs);
     if (built.docCount === dead && tombstones.length === 0) {
       await threads.digest(job.id, undefined);
@@ -243,7 +246,9 @@ async function commit(
     throw error;
   }
   await state.turn.take(() => {
-    if (store.rules.tombstonesRemapped) carryPending(inputs, mapsOf(inputs, built), fresh);
+    if (store.rules.tombstonesRemapped) {
+      carryPending(inputs, mapsOf(inputs, built), { fresh, rules: store.rules });
+    }
     swap(state, inputs, fresh);
   });
   publishIfChanged(state);
@@ -253,10 +258,9 @@ async function commit(
 /** Without the deletes that only the log holds. */
 function durablyAlive(
   segment: LiveSegment,
-  { onlyDurableDeletesBakedIn }: Pick<Rules, "onlyDurableDeletesBakedIn">,
+  pendingDeletes: readonly number[] = segment.pendingDeletes,
 ): { readonly live: Uint32Array | null; readonly liveCount: number } {
   const { live, liveCount, reader } = segment;
-  const pendingDeletes = onlyDurableDeletesBakedIn ? segment.pendingDeletes : [];
   const count = liveCount + pendingDeletes.length;
   if (live === null || count === reader.docCount) return { live: null, liveCount: reader.docCount };
   const copy = new Uint32Array(new SharedArrayBuffer(live.byteLength));
@@ -284,7 +288,7 @@ function diedDurably(
   let dead: Uint32Array | null = null;
   inputs.forEach(({ segment, live: before, liveCount }, i) => {
     if (liveCount === 0) return;
-    const now = durablyAlive(segment, rules);
+    const now = durablyAlive(segment);
     if (now.liveCount === liveCount || now.live === null) return;
     const { docCount: docs } = segment.reader;
     const died = before === null ? allAlive(docs) : Uint32Array.from(before);
@@ -302,7 +306,7 @@ function diedDurably(
 /** Invariant: nothing is lost and nothing comes twice. */
 function checkAccounts(inputs: readonly CapturedInput[], docCount: number, dead: number): void {
   const before = inputs.reduce((sum, { liveCount }) => sum + liveCount, 0);
-  const now = inputs.reduce((sum, { segment }) => sum + durablyAlive(segment, rules).liveCount, 0);
+  const now = inputs.reduce((sum, { segment }) => sum + durablyAlive(segment).liveCount, 0);
   assert(
     before === docCount && now === docCount - dead,
     `a merge's documents balance: ${before} in, ${docCount} out; of them ${dead} died meanwhile, and ${now} are left`,
@@ -343,10 +347,13 @@ function carriedTombstones(state: ShardState, inputs: readonly CapturedInput[]):
 function carryPending(
   inputs: readonly CapturedInput[],
   maps: readonly Uint32Array[],
-  fresh: LiveSegment,
+  { fresh, rules }: { readonly fresh: LiveSegment; readonly rules: Rules },
 ): void {
   inputs.forEach(({ segment }, i) => {
-    for (const doc of segment.pendingDeletes) fresh.kill(maps[i]![doc]!);
+    for (const doc of segment.pendingDeletes) {
+      const target = maps[i]![doc]!;
+      if (rules.onlyDurableDeletesBakedIn || target !== DROPPED) fresh.kill(target);
+    }
   });
 }
 

@@ -18,7 +18,9 @@ function documented(chapter: string): string[] {
 
 function served({ routes }: Router): string[] {
   // What is known to be missing answers 501 and stands in docs/compatibility.md.
-  return routes.filter(({ meta }) => meta.name !== "not_supported").map(({ method, pattern }) => `${method} ${pattern}`).sort();
+  return routes.filter(({ meta }) => meta.name !== "not_supported").map(({ method, pattern }) =>
+    `${method} ${pattern}`
+  ).sort();
 }
 
 Deno.test("docs/API.md lists the native routes that there are, and no others", () => {

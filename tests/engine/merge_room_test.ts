@@ -35,7 +35,10 @@ async function warnings(world: World): Promise<string[]> {
 async function segments(world: World, count: number): Promise<void> {
   const first = (await diskSegments(world)).length;
   for (let i = first; i < first + count; i++) {
-    const lines = Array.from({ length: 100 }, (_, n) => [{ index: { _id: `${i}-${n}` } }, { n, text: `word${n} again` }]);
+    const lines = Array.from(
+      { length: 100 },
+      (_, n) => [{ index: { _id: `${i}-${n}` } }, { n, text: `word${n} again` }],
+    );
     await world.bulk("logs", lines.flat());
     await world.flush("logs");
   }
@@ -80,13 +83,19 @@ Deno.test("below the reserve documents are refused; deletes, searches and flushe
         await world.write("logs", "a", { n: 1 });
         return false;
       } catch (error) {
-        assert(error instanceof RequestError && error.status === 429 && error.type === "disk_full", String(error));
+        assert(
+          error instanceof RequestError && error.status === 429 && error.type === "disk_full",
+          String(error),
+        );
         return true;
       }
     });
     const items = await world.bulk("logs", [{ index: { _id: "b" } }, { n: 1 }, { delete: { _id: "0-1" } }]);
     assertEquals(items.map(({ status }) => status), [429, 200]);
-    await assertRejects(() => world.write("logs", "0-2", { doc: { n: 2 } }, { action: "update" }), RequestError);
+    await assertRejects(
+      () => world.write("logs", "0-2", { doc: { n: 2 } }, { action: "update" }),
+      RequestError,
+    );
     assertEquals((await world.delete("logs", "0-3")).result, "deleted");
     await world.flush("logs");
     await world.refresh("logs");
@@ -115,7 +124,9 @@ Deno.test("short of room, retained files go first, with a warning", async () => 
     assertEquals(folders(world).length, 4, "retention keeps the inputs");
     world.disk.freeBytes = 99 * MIB;
     await until("the inputs are gone", () => folders(world).length === 1);
-    assert(world.lines.some(({ level, message }) => level === "warn" && message.startsWith("retained files went")));
+    assert(
+      world.lines.some(({ level, message }) => level === "warn" && message.startsWith("retained files went")),
+    );
     world.disk.freeBytes = undefined;
   });
 });

@@ -194,7 +194,8 @@ Deno.test("the official client: searches, aggregations, pages", () =>
       ],
     );
     const seen: number[] = [];
-    for (let after: unknown[] | undefined; seen.length < 50;) {
+    let after: unknown[] | undefined;
+    while (seen.length < 50) {
       const page = await client.search<Line>({
         index: "s",
         size: 7,

@@ -40,7 +40,7 @@ if (import.meta.main) {
   const answers = await ask(origin);
   Deno.writeTextFileSync(
     new URL("./expected.json", import.meta.url),
-    JSON.stringify(answers, null, 1) + "\n",
+    JSON.stringify(answers, null, 2) + "\n",
   );
   console.log(`recorded ${Object.keys(answers).length} answers`);
 }

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { CorruptionError } from "../../src/base/errors.ts";
-import { reserveMemory, type ReservedMemory } from "../../src/os/reserve.ts";
+import { type ReservedMemory, reserveMemory } from "../../src/os/reserve.ts";
 import { buildSegmentNow, type BuiltSegment } from "../../src/segment/builder.ts";
 import { PAGE_BYTES } from "../../src/segment/file_view.ts";
 import { finishIds } from "../../src/segment/ids_tail.ts";
@@ -48,7 +48,9 @@ function makeSegment(number: number, docs: number): BuiltSegment {
       "@timestamp": new Date(1.7e12 + n * 1000).toISOString(),
       host: `host-${n % 50}`,
       trace: (Math.imul(n, 40503) >>> 0).toString(16).padStart(8, "0").repeat(4),
-      message: `request ${n % 97} of user${n % 1000} took ${n % 13} and ${random > 0.5 ? "failed badly" : "went well"}`,
+      message: `request ${n % 97} of user${n % 1000} took ${n % 13} and ${
+        random > 0.5 ? "failed badly" : "went well"
+      }`,
       status: 200 + (n % 7) * 50,
       took: Math.round(random * 1e6) / 1000,
       ...(n % 31 === 0 ? { sparse: n } : {}),
@@ -64,7 +66,10 @@ function makeSegment(number: number, docs: number): BuiltSegment {
 }
 
 function filesOf(built: BuiltSegment): Uint8Array[] {
-  const ids = concatBytes([built.idsBody.bytes, finishIds(built.idsBody, { tombstones: [], bornDead: null })]);
+  const ids = concatBytes([
+    built.idsBody.bytes,
+    finishIds(built.idsBody, { tombstones: [], bornDead: null }),
+  ]);
   return [built.seg, built.sidx, ids];
 }
 
@@ -111,7 +116,11 @@ function openWhole(files: readonly Uint8Array[]): StoredSegment {
   const [seg, sidx, ids] = files.map((bytes) => {
     const copy = new Uint8Array(bytes.length);
     copy.set(bytes);
-    return { bytes: copy, verified: new Uint32Array(Math.ceil(bytes.length / PAGE_BYTES / 32)), label: "whole" };
+    return {
+      bytes: copy,
+      verified: new Uint32Array(Math.ceil(bytes.length / PAGE_BYTES / 32)),
+      label: "whole",
+    };
   });
   return openSegment({ seg: seg!, sidx: sidx!, ids: ids! });
 }
@@ -129,7 +138,9 @@ const lives = segments.map(({ docCount }, i) => {
 
 Deno.test("a merge of segments read by page is byte for byte that of segments in memory", () => {
   const uuid = UUID + "9";
-  const whole = mergeInput(segments.map((built, i) => ({ reader: openWhole(filesOf(built)), live: lives[i]! })));
+  const whole = mergeInput(
+    segments.map((built, i) => ({ reader: openWhole(filesOf(built)), live: lives[i]! })),
+  );
   const expected = buildSegmentNow(whole.input, { uuid });
   const paged = segments.map((built) => openPaged(filesOf(built)));
   const merge = mergeInput(paged.map(({ reader }, i) => ({ reader, live: lives[i]! })));
@@ -137,17 +148,22 @@ Deno.test("a merge of segments read by page is byte for byte that of segments in
   assertEquals(actual.seg.length, expected.seg.length);
   assert(actual.seg.every((byte, i) => byte === expected.seg[i]), "segment.seg is the same");
   assert(actual.sidx.every((byte, i) => byte === expected.sidx[i]), "segment.sidx is the same");
-  assert(actual.idsBody.bytes.every((byte, i) => byte === expected.idsBody.bytes[i]), "segment.ids is the same");
+  assert(
+    actual.idsBody.bytes.every((byte, i) => byte === expected.idsBody.bytes[i]),
+    "segment.ids is the same",
+  );
   for (const { files, reader, free } of paged) {
     for (const file of files) {
       const pages = Math.ceil(file.image.bytes.length / PAGE_BYTES);
       assert(file.residentPagesMax <= Math.max(12, pages / 2), `${file.residentPagesMax} of ${pages} pages`);
     }
-    for (const step of reader.verifyOthers({
-      seg: files[0]!.known(),
-      sidx: files[1]!.known(),
-      ids: files[2]!.known(),
-    })) void step;
+    for (
+      const step of reader.verifyOthers({
+        seg: files[0]!.known(),
+        sidx: files[1]!.known(),
+        ids: files[2]!.known(),
+      })
+    ) void step;
     for (const file of files) {
       const bodyPages = Math.ceil(file.image.bytes.length / PAGE_BYTES) - 1;
       let known = 0;

@@ -134,7 +134,9 @@ export class Copies {
     const asClone = chance() < 0.6;
     const path = asClone ? `clone${this.#clones++}` : to.path;
     if (asClone) linkedClone(this.disk, to.path, path);
-    this.#sim.trace(`copied to ${to.path} in ${Math.round(scheduler.nowMs - running.startedMs)} ms; opened as ${path}`);
+    this.#sim.trace(
+      `copied to ${to.path} in ${Math.round(scheduler.nowMs - running.startedMs)} ms; opened as ${path}`,
+    );
     const { server, error } = await this.#open(path, running);
     try {
       if (error !== undefined) {
@@ -164,7 +166,10 @@ export class Copies {
     }
   }
 
-  async #open(path: string, { tool }: Pick<Running, "tool">): Promise<{ server?: SimServer; error?: unknown }> {
+  async #open(
+    path: string,
+    { tool }: Pick<Running, "tool">,
+  ): Promise<{ server?: SimServer; error?: unknown }> {
     const { chance } = this.#sim;
     for (let attempt = 0;; attempt++) {
       const { server, error } = await this.#sim.tryOpen(this.#options(path), attempt < 2 && chance() < 0.3);
@@ -187,7 +192,9 @@ export class Copies {
 
   #unchanged(path: string, before: ReadonlyMap<string, string>, who: string): void {
     const now = this.disk.fingerprint(path);
-    const changed = [...new Set([...before.keys(), ...now.keys()])].filter((file) => before.get(file) !== now.get(file));
+    const changed = [...new Set([...before.keys(), ...now.keys()])].filter((file) =>
+      before.get(file) !== now.get(file)
+    );
     // A start takes the lock before it reads.
     const wrong = changed.filter((file) => !file.endsWith("/LOCK"));
     if (wrong.length > 0) this.#sim.fail([`wrong: ${who} has changed ${wrong.join(", ")}`]);
@@ -199,7 +206,12 @@ export class Copies {
     const found = await scheduler.finish(server.process, lookInto(server));
     const adopted = server.catalog.adopted;
     const source = this.#sim.work.uncertain();
-    const problems = judge(found, { model: source, floors: running.floors, listing: running.listing, adopted });
+    const problems = judge(found, {
+      model: source,
+      floors: running.floors,
+      listing: running.listing,
+      adopted,
+    });
     let past = source;
     if (problems.length > 0 && running.own) {
       past = running.own;

@@ -44,7 +44,9 @@ function entriesOf(disk: SimDisk, path: string, chance: () => number): [string, 
   if (node?.kind !== "folder") return [];
   const entries = [...node.entries];
   // Directories have no order of their own.
-  return entries.map((entry) => ({ entry, at: chance() })).sort((a, b) => a.at - b.at).map(({ entry }) => entry);
+  return entries.map((entry) => ({ entry, at: chance() })).sort((a, b) => a.at - b.at).map(({ entry }) =>
+    entry
+  );
 }
 
 function folderFor(disk: SimDisk, path: string): void {
@@ -54,7 +56,11 @@ function folderFor(disk: SimDisk, path: string): void {
 }
 
 /** Puts a whole file in place under its name, with a given mtime, as by a temporary name and a rename. */
-function putFile(disk: SimDisk, path: string, { bytes, modifiedMs }: { bytes: Uint8Array; modifiedMs: number }): void {
+function putFile(
+  disk: SimDisk,
+  path: string,
+  { bytes, modifiedMs }: { bytes: Uint8Array; modifiedMs: number },
+): void {
   const old = disk.node(path);
   if (old?.kind === "folder") disk.removeAll(path);
   else if (old) disk.unlink(path);
@@ -127,7 +133,9 @@ export function* rsync(plan: CopyPlan, options: RsyncOptions): Generator<void> {
       chance,
     });
     if (bytes === undefined) return;
-    if (to.node(parentOf(target))?.kind === "folder") putFile(to, target, { bytes, modifiedMs: listed.modifiedMs });
+    if (to.node(parentOf(target))?.kind === "folder") {
+      putFile(to, target, { bytes, modifiedMs: listed.modifiedMs });
+    }
   };
   while (queue.length > 0) {
     const folder = queue.shift()!;

@@ -11,7 +11,10 @@ import type { SimServer } from "./sim_server.ts";
 /** Everything that a server answers about one index. */
 export interface FoundIndex {
   readonly state: IndexState;
-  readonly shards: readonly { readonly documents: ReadonlyMap<string, FoundDocument>; readonly upTo: number }[];
+  readonly shards: readonly {
+    readonly documents: ReadonlyMap<string, FoundDocument>;
+    readonly upTo: number;
+  }[];
   /** Where the server contradicts itself. */
   readonly contradictions: readonly string[];
 }
@@ -22,14 +25,22 @@ export interface FoundServer {
 }
 
 /** Asks a quiet server for everything. */
-export async function lookInto(server: SimServer, dying: ReadonlySet<string> = new Set()): Promise<FoundServer> {
+export async function lookInto(
+  server: SimServer,
+  dying: ReadonlySet<string> = new Set(),
+): Promise<FoundServer> {
   const { engine, catalog } = server;
   const indices: FoundIndex[] = [];
   const states = engine.indices.all();
   // One whose delete failed half-way may have no shards until the next start.
-  for (const state of states) if (!dying.has(state.incarnation)) indices.push(await lookIntoIndex(server, state));
+  for (const state of states) {
+    if (!dying.has(state.incarnation)) indices.push(await lookIntoIndex(server, state));
+  }
   const alias = Object.keys(catalog.aliases["current"] ?? {})[0];
-  return { indices, listing: { indices: new Map(states.map(({ name, incarnation }) => [name, incarnation])), alias } };
+  return {
+    indices,
+    listing: { indices: new Map(states.map(({ name, incarnation }) => [name, incarnation])), alias },
+  };
 }
 
 async function lookIntoIndex(server: SimServer, state: IndexState): Promise<FoundIndex> {
@@ -42,7 +53,9 @@ async function lookIntoIndex(server: SimServer, state: IndexState): Promise<Foun
     if (hits.has(_id)) contradictions.push(`wrong: ${_id} is found twice`);
     hits.set(_id, _source);
   }
-  if (all.total !== all.hits.length) contradictions.push(`wrong: ${all.total} in all, ${all.hits.length} hits`);
+  if (all.total !== all.hits.length) {
+    contradictions.push(`wrong: ${all.total} in all, ${all.hits.length} hits`);
+  }
   const ids = [...new Set([...IDS, ...hits.keys()])];
   const replies = await engine.get(state, ids);
   const documents = Array.from({ length: state.shards }, () => new Map<string, FoundDocument>());
@@ -51,7 +64,9 @@ async function lookIntoIndex(server: SimServer, state: IndexState): Promise<Foun
     const source = reply && JSON.parse(utf8Text(reply.source));
     const hit = hits.get(id);
     if (JSON.stringify(source) !== JSON.stringify(hit)) {
-      contradictions.push(`wrong: get of ${id} brings ${JSON.stringify(source)}, a search ${JSON.stringify(hit)}`);
+      contradictions.push(
+        `wrong: get of ${id} brings ${JSON.stringify(source)}, a search ${JSON.stringify(hit)}`,
+      );
     }
     if (reply) documents[shardOf(state, id)]!.set(id, { value: source.v, seqNo: reply.seqNo });
   });
@@ -85,7 +100,13 @@ async function countFields(
     check(field, await count({ exists: { field } }), expected);
   }
   const some = hits[0];
-  if (some) check(`k = ${some["k"]}`, await count({ term: { k: some["k"] } }), hits.filter(({ k }) => k === some["k"]).length);
+  if (some) {
+    check(
+      `k = ${some["k"]}`,
+      await count({ term: { k: some["k"] } }),
+      hits.filter(({ k }) => k === some["k"]).length,
+    );
+  }
 }
 
 export function shardOf(state: Pick<IndexState, "shardOf">, id: string): number {
@@ -113,7 +134,9 @@ export function judge(found: FoundServer, { model, floors, listing, adopted = []
     listings.some((known) => sameListing(known, one)) || isPending(model, one)
   );
   if (!isKnown) {
-    problems.push(`wrong: the catalogue lists ${show(found.listing)}, not ${listings.map(show).join(" or ")}`);
+    problems.push(
+      `wrong: the catalogue lists ${show(found.listing)}, not ${listings.map(show).join(" or ")}`,
+    );
   }
   for (const { state, shards, contradictions } of found.indices) {
     problems.push(...contradictions.map((text) => `${text} [${state.name}]`));
@@ -122,11 +145,15 @@ export function judge(found: FoundServer, { model, floors, listing, adopted = []
       const where = ` [${state.name}/${shard} up to ${upTo}]`;
       const modelled = known?.shards[shard];
       if (!modelled) {
-        if (documents.size > 0) problems.push(`resurrected: ${documents.size} documents of an unknown index${where}`);
+        if (documents.size > 0) {
+          problems.push(`resurrected: ${documents.size} documents of an unknown index${where}`);
+        }
         return;
       }
       const floor = floors.get(state.incarnation)?.[shard] ?? -1;
-      if (upTo < floor) problems.push(`lost: everything behind ${upTo}, though ${floor} was promised${where}`);
+      if (upTo < floor) {
+        problems.push(`lost: everything behind ${upTo}, though ${floor} was promised${where}`);
+      }
       problems.push(...modelled.problems(documents, upTo).map((text) => text + where));
     });
   }

@@ -91,7 +91,8 @@ export class ShardModel {
     }
     if (last && found.value === last.value && found.seqNo === last.seqNo) return undefined;
     const isUnsure = this.unsure.some(({ operation, highest }) =>
-      operation.value === found.value && (operation.id ?? id) === id && found.seqNo > after && found.seqNo <= highest
+      operation.value === found.value && (operation.id ?? id) === id && found.seqNo > after &&
+      found.seqNo <= highest
     );
     if (isUnsure) return undefined;
     const text = `${id} = ${found.value} (${found.seqNo})`;
@@ -165,7 +166,10 @@ export class ServerModel {
     return this.listings.at(-1)!;
   }
 
-  created(name: string, { incarnation, shards }: { readonly incarnation: string; readonly shards: number }): void {
+  created(
+    name: string,
+    { incarnation, shards }: { readonly incarnation: string; readonly shards: number },
+  ): void {
     this.indices.set(incarnation, new IndexModel(name, incarnation, shards));
     const indices = new Map(this.listing.indices).set(name, incarnation);
     this.listings.push({ ...this.listing, indices });
@@ -189,7 +193,9 @@ export class ServerModel {
 
   /** Position that everything acknowledged so far has, by incarnation and shard. */
   floors(): Map<string, number[]> {
-    return new Map([...this.indices].map(([name, { shards }]) => [name, shards.map((shard) => shard.acked())]));
+    return new Map(
+      [...this.indices].map(([name, { shards }]) => [name, shards.map((shard) => shard.acked())]),
+    );
   }
 
   fork(): ServerModel {

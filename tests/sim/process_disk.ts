@@ -4,7 +4,14 @@
  *
  * @module
  */
-import type { DirectoryEntry, DirectoryLock, FileStat, FileSystem, Mapping, OpenFile } from "../../src/os/fs.ts";
+import type {
+  DirectoryEntry,
+  DirectoryLock,
+  FileStat,
+  FileSystem,
+  Mapping,
+  OpenFile,
+} from "../../src/os/fs.ts";
 import { Killed, type Scheduler, type SimProcess } from "./scheduler.ts";
 import { type FileNode, ioError, type SimDisk } from "./sim_disk.ts";
 
@@ -77,8 +84,9 @@ export class ProcessDisk implements FileSystem {
   calls = 0;
   fault: Fault | undefined;
   full = false;
-  /** How long an asynchronous sync takes, ms; 0: not long. */
-  stallMs = 0;
+  /** How long asynchronous syncs take that are slow, ms; and which part of them is. */
+  stallMs = 300;
+  stallChance = 0;
   /** A call has failed with EIO. */
   faulted = false;
   /** Hears of every call, for runs that enumerate them. */
@@ -106,7 +114,11 @@ export class ProcessDisk implements FileSystem {
   }
 
   /** @returns The bytes of a write that arrive before it fails. */
-  #call(kind: CallKind, path: string, bytes = 0): { readonly arrive: number; readonly code: string } | undefined {
+  #call(
+    kind: CallKind,
+    path: string,
+    bytes = 0,
+  ): { readonly arrive: number; readonly code: string } | undefined {
     const { process, chance, counts } = this.#options;
     if (!process.alive) throw new Killed(`${kind} ${path} by a dead process`);
     this.calls++;
@@ -224,7 +236,7 @@ export class ProcessDisk implements FileSystem {
             }
           };
           const lane = {};
-          if (this.stallMs === 0) return process.post(lane, task);
+          if (this.stallChance === 0 || this.#options.chance() >= this.stallChance) return process.post(lane, task);
           this.#options.counts.stalls++;
           process.stalled.push({ dueMs: scheduler.nowMs + this.stallMs, lane, task });
         });

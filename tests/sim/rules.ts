@@ -16,7 +16,10 @@ import type { Scheduler } from "./scheduler.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import type { ServerOptions } from "./sim_server.ts";
 
-type Changes = Pick<ServerOptions, "rules" | "intercept" | "changeClock" | "neverCopy" | "beforeOpening" | "unlinksDeleted">;
+type Changes = Pick<
+  ServerOptions,
+  "rules" | "intercept" | "changeClock" | "neverCopy" | "beforeOpening" | "unlinksDeleted"
+>;
 
 interface Place {
   readonly disk: SimDisk;
@@ -180,8 +183,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "wal-before-manifest": inCode("WAL synced before a manifest (2)", "walBeforeManifest"),
   "sync-wal-folder": onDisk("skip a directory sync: wal/", () => skipsSync(/\/wal$/)),
   "sync-manifest-folder": onDisk("skip a directory sync: manifests/", () => skipsSync(/\/manifests$/)),
-  "sync-segment-folder": onDisk("skip a directory sync: the shard's folder, a segment's", () =>
-    skipsSync(/^[^_]*\/[abc](\/shard-\d)?(\/seg-\d+(\.staged)?)?$/)),
+  "sync-segment-folder": onDisk(
+    "skip a directory sync: the shard's folder, a segment's",
+    () => skipsSync(/^[^_]*\/[abc](\/shard-\d)?(\/seg-\d+(\.staged)?)?$/),
+  ),
   "sync-meta-folder": onDisk("skip a directory sync: _meta/", () => skipsSync(/\/_meta$/)),
   "wal-for-every-manifest": inCode("release WAL one manifest early", "walForEveryManifest"),
   "append-before-answer": onDisk("acknowledge before append", () => ({

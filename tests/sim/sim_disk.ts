@@ -257,7 +257,9 @@ export class SimDisk {
   removeAll(path: string): void {
     const node = this.node(path);
     if (!node) return;
-    if (node.kind === "folder") for (const name of [...node.entries.keys()]) this.removeAll(`${path}/${name}`);
+    if (node.kind === "folder") {
+      for (const name of [...node.entries.keys()]) this.removeAll(`${path}/${name}`);
+    }
     if (node.kind === "folder") this.removeDirectory(path);
     else this.unlink(path);
   }
@@ -273,10 +275,12 @@ export class SimDisk {
 
   /** Bytes and names below a folder, for comparisons. */
   fingerprint(path: string): Map<string, string> {
-    return new Map(this.walk(path).map((found) => {
-      const node = this.node(found);
-      return [found, node?.kind === "file" ? sha256Hex(node.bytes()) : ""];
-    }));
+    return new Map(
+      this.walk(path).map((found) => {
+        const node = this.node(found);
+        return [found, node?.kind === "file" ? sha256Hex(node.bytes()) : ""];
+      }),
+    );
   }
 
   #forget(node: FileNode): void {

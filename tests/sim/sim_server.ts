@@ -263,7 +263,10 @@ export class SimServer {
       requireAlias: false,
       options: {},
     });
-    const parsed = JSON.parse(`[${new TextDecoder().decode(items)}]`) as Record<string, Omit<BulkItem, "action">>[];
+    const parsed = JSON.parse(`[${new TextDecoder().decode(items)}]`) as Record<
+      string,
+      Omit<BulkItem, "action">
+    >[];
     return parsed.map((item) => {
       const [action, answer] = Object.entries(item)[0]!;
       return { action, ...answer };

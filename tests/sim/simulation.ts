@@ -9,7 +9,8 @@ import { OpenRefusedError } from "../../src/wal/refused.ts";
 import { chanceFrom } from "../shard/store_fixture.ts";
 import { Copies } from "./copies.ts";
 import { type FoundServer, judge, lookInto, settle } from "./judge.ts";
-import { ServerModel } from "./model.ts";
+import { flipBits } from "./flips.ts";
+import { IDS, ServerModel } from "./model.ts";
 import { forgetMappings } from "./process_disk.ts";
 import { count, type Report, Violation } from "./report.ts";
 import { changesOf, type RuleName } from "./rules.ts";
@@ -28,6 +29,8 @@ export interface ScheduleOptions {
   readonly without?: RuleName | undefined;
   /** One fault at a chosen call of the server, and no others: for runs that enumerate the calls. */
   readonly faultAt?: { readonly call: number; readonly kind: "EIO" | "ENOSPC" | "kill" | "power cut" };
+  /** Bits flipped in copies of what is left in the end, one at a time. */
+  readonly flips?: number;
   readonly trace?: (line: string) => void;
 }
 
@@ -48,6 +51,8 @@ export class Simulation {
   #durableMs = -Infinity;
   #unsureMs = -Infinity;
   #boots = 1;
+  /** Part of the syncs that are slow. */
+  readonly #slow: number;
   #fullUntilMs = 0;
   #calls = 0;
   readonly copies: Copies;
@@ -61,6 +66,7 @@ export class Simulation {
     this.disk = new SimDisk(() => Math.floor(this.scheduler.nowMs + this.scheduler.wallOffsetMs));
     this.disk.coarseMs = chance() < 0.5 ? 1000 : 1;
     this.disk.ghostChance = chance() < 0.5 ? 0.2 : 0;
+    this.#slow = chance() < 0.5 ? 0.3 : 0;
     const dice = chance();
     this.settings = {
       ...BASE_SETTINGS,
@@ -101,7 +107,12 @@ export class Simulation {
         await this.#oneStep();
         this.fail(this.work.problems.splice(0));
       }
-      await this.crash(this.chance() < 0.5 ? "kill" : "power cut");
+      await this.#serves();
+      const { flips = 0 } = this.options;
+      if (flips > 0) {
+        await this.crash("clean");
+        await flipBits(this, flips);
+      } else await this.crash(this.chance() < 0.5 ? "kill" : "power cut");
       this.report.seeds++;
     } finally {
       this.scheduler.kill(this.server.process);
@@ -129,12 +140,16 @@ export class Simulation {
     else if (dice < 0.93) await this.copies.begin();
     else if (dice < 0.955) await this.#look();
     else if (dice < 0.97) this.#trouble();
-    else if (dice < 0.985) await this.crash("kill");
+    else if (dice < 0.981) await this.crash("kill");
     else if (dice < 0.992) await this.crash("power cut");
     else if (dice < 0.996) await this.crash("clean");
     else await this.copies.restore();
     await this.copies.advance();
-    if (!this.server.process.alive) await this.crash(chance() < 0.6 ? "kill" : "power cut");
+    if (this.server.process.alive) return;
+    const { faultAt } = this.options;
+    await this.crash(
+      faultAt ? (faultAt.kind === "power cut" ? "power cut" : "kill") : chance() < 0.6 ? "kill" : "power cut",
+    );
   }
 
   async elapse(ms: number): Promise<void> {
@@ -159,14 +174,17 @@ export class Simulation {
     else if (dice < 0.75) {
       server.fs.full = true;
       this.#fullUntilMs = scheduler.nowMs + chance() * 5000;
-    } else if (dice < 0.9) server.fs.stallMs = server.fs.stallMs === 0 ? 50 + chance() * 3000 : 0;
+    } else if (dice < 0.9) {
+      server.fs.stallChance = server.fs.stallChance < 1 ? 1 : 0;
+      server.fs.stallMs = 50 + chance() * 3000;
+    }
     else scheduler.wallOffsetMs += (chance() - 0.5) * (chance() < 0.3 ? 172_800_000 : 60_000);
   }
 
   /** Everything that is under way is answered, then the server is asked for all that it holds. */
   async #look(): Promise<void> {
     const { server, scheduler, work } = this;
-    server.fs.stallMs = 0;
+    server.fs.stallChance = 0;
     const answered = async () => {
       for (let i = 0; work.calls > 0 && server.process.alive; i++) {
         await this.elapse(200);
@@ -181,9 +199,31 @@ export class Simulation {
     server.fs.fault = fault;
     const { model } = this;
     // A poisoned shard may have taken up what it answered with an error; positions of refused writes are drawn too.
-    this.fail(judge(found, { model, floors: new Map(), listing: model.listings.length - 1 }).filter((problem) =>
-      !problem.includes("behind")
-    ));
+    this.fail(
+      judge(found, { model, floors: new Map(), listing: model.listings.length - 1 }).filter((problem) =>
+        !problem.includes("behind")
+      ),
+    );
+  }
+
+  /** Unless a call has failed with EIO, all shards take writes again once there is room. */
+  async #serves(): Promise<void> {
+    const { server, work, model, scheduler } = this;
+    server.fs.fault = undefined;
+    server.fs.full = false;
+    server.fs.stallChance = 0;
+    for (let i = 0; i < 60 && (i < 7 || work.calls > 0); i++) await this.elapse(1000);
+    if (!server.process.alive || server.fs.faulted) return;
+    for (const state of server.engine.indices.all()) {
+      if (model.dying.has(state.incarnation)) continue;
+      for (const id of IDS.slice(0, 4)) {
+        const deleted = server.write(state.name, { action: "delete", id, document: undefined });
+        const { seqNo, shard } = await scheduler.finish(server.process, deleted);
+        const nowMs = scheduler.nowMs;
+        const operation = { id, shard, value: undefined, startedMs: nowMs, ackedMs: nowMs, seqNo };
+        model.indices.get(state.incarnation)!.shards[shard]!.add(operation, seqNo, nowMs);
+      }
+    }
   }
 
   /** Ends the server in one of three ways, and opens it again. */
@@ -194,7 +234,9 @@ export class Simulation {
       server.fs.fault = undefined;
       this.report.cleanStops++;
       while (this.work.calls > 0) await this.elapse(500);
-      await scheduler.finish(server.process, server.close()).catch((error) => this.trace(`unclean: ${error}`));
+      await scheduler.finish(server.process, server.close()).catch((error) =>
+        this.trace(`unclean: ${error}`)
+      );
     } else if (end === "kill") this.report.kills++;
     else if (end === "power cut") this.report.powerCuts++;
     this.kill();
@@ -268,15 +310,14 @@ export class Simulation {
     for (const [incarnation, reached] of foundPositions(found)) this.work.durable.set(incarnation, reached);
     this.#durableMs = -Infinity;
     this.#unsureMs = scheduler.nowMs;
-    const { faultAt } = this.options;
-    if (faultAt) this.#arm(faultAt);
+    this.server.fs.stallChance = this.#slow;
     return Promise.resolve();
   }
 
-  #arm({ call, kind }: NonNullable<ScheduleOptions["faultAt"]>): void {
+  #arm(server: SimServer, { call, kind }: NonNullable<ScheduleOptions["faultAt"]>): void {
     const left = call - this.#calls;
-    if (left > 0) this.server.fs.fault = { after: left, kind: kind === "power cut" ? "kill" : kind };
-    this.server.fs.onCall = () => void this.#calls++;
+    if (left > 0) server.fs.fault = { after: left, kind: kind === "power cut" ? "kill" : kind };
+    server.fs.onCall = () => void this.#calls++;
   }
 
   get callsSeen(): number {
@@ -290,6 +331,8 @@ export class Simulation {
   ): Promise<{ readonly server: SimServer; readonly error: unknown }> {
     const { chance, scheduler } = this;
     const server = new SimServer(options);
+    const { faultAt } = this.options;
+    if (faultAt && options.disk === this.disk) this.#arm(server, faultAt);
     if (mayFail && !this.options.faultAt && chance() < 0.12) {
       const dice = chance();
       const kind = dice < 0.5 ? "kill" : dice < 0.8 ? "EIO" : "ENOSPC";
@@ -298,7 +341,7 @@ export class Simulation {
     try {
       const opening = server.open();
       await scheduler.finish(server.process, opening);
-      server.fs.fault = undefined;
+      if (!faultAt) server.fs.fault = undefined;
       await scheduler.settle(server.process);
       if (!server.process.alive) return { server, error: new Error("killed") };
       return { server, error: undefined };
@@ -317,7 +360,10 @@ export class Simulation {
       floors.set(
         incarnation,
         shards.map((shard, i) =>
-          Math.max(durable[i] ?? -1, this.settings.walSync === "batched" ? shard.ackedAt(this.#durableMs) : -1)
+          Math.max(
+            durable[i] ?? -1,
+            this.settings.walSync === "batched" ? shard.ackedAt(this.#durableMs) : -1,
+          )
         ),
       );
     }
@@ -326,7 +372,9 @@ export class Simulation {
 }
 
 export function foundPositions(found: FoundServer): Map<string, number[]> {
-  return new Map(found.indices.map(({ state, shards }) => [state.incarnation, shards.map(({ upTo }) => upTo)]));
+  return new Map(
+    found.indices.map(({ state, shards }) => [state.incarnation, shards.map(({ upTo }) => upTo)]),
+  );
 }
 
 export function isRefusal(error: unknown): boolean {

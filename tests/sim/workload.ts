@@ -104,7 +104,8 @@ export class Workload {
   #failed(error: unknown): void {
     if (error instanceof Killed || !this.server.process.alive) return;
     const text = String(error);
-    const isKnown = error instanceof RequestError || text.includes("IoError") || /Cannot .*: (EIO|ENOSPC)/.test(text);
+    const isKnown = error instanceof RequestError || text.includes("IoError") ||
+      /Cannot .*: (EIO|ENOSPC)/.test(text);
     if (!isKnown) this.problems.push(`wrong: a call failed: ${(error as Error).stack ?? text}`);
   }
 
@@ -119,7 +120,14 @@ export class Workload {
 
   #begin(state: IndexState, id: string | undefined, value: string | undefined): Operation {
     const shard = id === undefined ? 0 : shardOf(state, id);
-    const operation = { id, shard, value, startedMs: this.options.scheduler.nowMs, ackedMs: Infinity, seqNo: -1 };
+    const operation = {
+      id,
+      shard,
+      value,
+      startedMs: this.options.scheduler.nowMs,
+      ackedMs: Infinity,
+      seqNo: -1,
+    };
     this.inflight.set(operation, state);
     this.options.report.operations++;
     return operation;
@@ -129,11 +137,17 @@ export class Workload {
     this.inflight.delete(operation);
     const shard = this.model.indices.get(incarnation)?.shards[operation.shard];
     shard?.add(operation, seqNo, this.options.scheduler.nowMs);
-    this.options.trace(`ack ${operation.id} = ${operation.value} at ${incarnation.slice(0, 4)}/${operation.shard} ${seqNo}`);
+    this.options.trace(
+      `ack ${operation.id} = ${operation.value} at ${incarnation.slice(0, 4)}/${operation.shard} ${seqNo}`,
+    );
   }
 
   /** Unsure, unless the answer says that nothing happened. */
-  #unanswered(operation: Operation, { incarnation }: { readonly incarnation: string }, error?: unknown): void {
+  #unanswered(
+    operation: Operation,
+    { incarnation }: { readonly incarnation: string },
+    error?: unknown,
+  ): void {
     this.inflight.delete(operation);
     if (!wasRefused(error)) doubt(this.model, operation, incarnation);
   }
@@ -146,7 +160,11 @@ export class Workload {
     const action = dice < 0.45 ? "index" : dice < 0.55 ? "create" : dice < 0.75 ? "update" : "delete";
     const { value, document } = this.#document();
     const operation = this.#begin(state, id, isDelete ? undefined : value);
-    const body = isDelete ? undefined : action === "update" ? { doc: document, doc_as_upsert: true } : document;
+    const body = isDelete
+      ? undefined
+      : action === "update"
+      ? { doc: document, doc_as_upsert: true }
+      : document;
     const reply = this.server.write(state.name, { action, id, document: body });
     this.#call(reply.then((reply) => {
       this.#acknowledge({ ...operation, id: reply.id, shard: reply.shard }, state, reply.seqNo);
@@ -177,29 +195,33 @@ export class Workload {
     }
     this.#bulks++;
     const done = () => void this.#bulks--;
-    this.#call(this.server.bulk(lines).finally(done).then((items) => {
-      operations.forEach((operation, i) => {
-        const { status, _seq_no } = items[i]!;
-        if (_seq_no !== undefined && (status < 300 || status === 404)) {
-          this.#acknowledge(operation, state, _seq_no);
-        } else {
-          const error = new RequestError("", { status, type: "" });
-          this.#unanswered(operation, state, error);
-        }
-      });
-    }, (error) => {
-      for (const operation of operations) this.#unanswered(operation, state, error);
-      throw error;
-    }));
+    this.#call(
+      this.server.bulk(lines).finally(done).then((items) => {
+        operations.forEach((operation, i) => {
+          const { status, _seq_no } = items[i]!;
+          if (_seq_no !== undefined && (status < 300 || status === 404)) {
+            this.#acknowledge(operation, state, _seq_no);
+          } else {
+            const error = new RequestError("", { status, type: "" });
+            this.#unanswered(operation, state, error);
+          }
+        });
+      }, (error) => {
+        for (const operation of operations) this.#unanswered(operation, state, error);
+        throw error;
+      }),
+    );
   }
 
   #flush(state: IndexState): void {
     const before = this.model.floors();
     this.options.report.flushes++;
-    this.#call(this.server.engine.flush([state]).then((reports) => {
-      this.options.trace(`flushed ${state.name} ${state.incarnation.slice(0, 4)}`);
-      if (reports.every(({ failure }) => failure === undefined)) this.#isDurable(state.incarnation, before);
-    }));
+    this.#call(
+      this.server.engine.flush([state]).then((reports) => {
+        this.options.trace(`flushed ${state.name} ${state.incarnation.slice(0, 4)}`);
+        if (reports.every(({ failure }) => failure === undefined)) this.#isDurable(state.incarnation, before);
+      }),
+    );
   }
 
   #isDurable(incarnation: string, floors: ReadonlyMap<string, readonly number[]>): void {
@@ -230,13 +252,15 @@ export class Workload {
     model.pending = { kind: "create", name, shards };
     this.options.trace(`create ${name}`);
     const settings = { number_of_shards: shards };
-    this.#call(this.server.engine.indices.create(name, { mappings: MAPPING, settings }).then((state) => {
-      model.created(name, state);
-      model.pending = undefined;
-    }, (error) => {
-      this.#notChanged(error);
-      throw error;
-    }));
+    this.#call(
+      this.server.engine.indices.create(name, { mappings: MAPPING, settings }).then((state) => {
+        model.created(name, state);
+        model.pending = undefined;
+      }, (error) => {
+        this.#notChanged(error);
+        throw error;
+      }),
+    );
   }
 
   #delete(state: IndexState): void {
@@ -245,13 +269,15 @@ export class Workload {
     model.pending = { kind: "delete", name: state.name };
     this.options.trace(`delete ${state.name}`);
     model.dying.add(state.incarnation);
-    this.#call(this.server.deleteIndex(state).then(() => {
-      model.deleted(state.name);
-      model.pending = undefined;
-    }, (error) => {
-      this.#notChanged(error);
-      throw error;
-    }));
+    this.#call(
+      this.server.deleteIndex(state).then(() => {
+        model.deleted(state.name);
+        model.pending = undefined;
+      }, (error) => {
+        this.#notChanged(error);
+        throw error;
+      }),
+    );
   }
 
   /** A change of the catalogue that failed half-way stays open until the next start says what became of it. */

@@ -124,8 +124,11 @@ export const OPTIONS: DirectoryOptions = {
   pause: () => Promise.resolve(),
 };
 
-export function look(dataDir: string, { deep = false } = {}): Promise<DirectoryReport> {
-  return verifyDirectory({ ...OPTIONS, deep }, dataDir);
+export function look(
+  dataDir: string,
+  { deep = false, pause = OPTIONS.pause }: Partial<Pick<DirectoryOptions, "deep" | "pause">> = {},
+): Promise<DirectoryReport> {
+  return verifyDirectory({ ...OPTIONS, deep, pause }, dataDir);
 }
 
 /** @throws When it is not sound. */

@@ -179,6 +179,41 @@ export async function runFlips(
     const files = filesOf(base);
     const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
     const random = randomOf(seed);
+    const byByte = (at: number): { name: string; size: number } => {
+      let left = at;
+      for (const found of files) {
+        if (left < found.size) return found;
+        left -= found.size;
+      }
+      throw new Error("the byte is in a file");
+    };
+
+    const judgeRepair = async (
+      { place, tally, model }: { readonly place: string; readonly tally: Tally; readonly model: Model },
+    ): Promise<void> => {
+      let repairs: readonly Repair[];
+      try {
+        repairs = await repair(work, "both");
+      } catch (error) {
+        if (!(error instanceof CorruptionError || error instanceof OpenRefusedError)) throw error;
+        wrongs.push(`${place}: cannot be repaired: ${error.message}`);
+        return;
+      }
+      const found = await contents(work).catch((error) => error as Error);
+      if (found instanceof Error) {
+        wrongs.push(`${place}: does not open after a repair: ${found.message}`);
+        return;
+      }
+      const { ids, unnamed } = losses(repairs);
+      const differing = [...new Set([...model.keys(), ...found.keys()])]
+        .filter((id) => model.get(id) !== found.get(id));
+      const silent = differing.filter((id) => !ids.has(id));
+      if (silent.length > unnamed) wrongs.push(`${place}: lost without a word: ${silent.slice(0, 5)}`);
+      if (repairs.length === 0) tally.idle++;
+      else if (differing.length === 0) tally.whole++;
+      else tally.reported++;
+    };
+
     for (let flip = 0; flip < flips; flip++) {
       onFlip(flip);
       // By turns: every file is as likely as the others, and every byte.
@@ -219,41 +254,6 @@ export async function runFlips(
       await judgeRepair({ place, tally, model });
     }
     return { tallies, wrongs, missed };
-
-    function byByte(at: number): { name: string; size: number } {
-      let left = at;
-      for (const found of files) {
-        if (left < found.size) return found;
-        left -= found.size;
-      }
-      throw new Error("the byte is in a file");
-    }
-
-    async function judgeRepair(
-      { place, tally, model }: { readonly place: string; readonly tally: Tally; readonly model: Model },
-    ): Promise<void> {
-      let repairs: readonly Repair[];
-      try {
-        repairs = await repair(work, "both");
-      } catch (error) {
-        if (!(error instanceof CorruptionError || error instanceof OpenRefusedError)) throw error;
-        wrongs.push(`${place}: cannot be repaired: ${error.message}`);
-        return;
-      }
-      const found = await contents(work).catch((error) => error as Error);
-      if (found instanceof Error) {
-        wrongs.push(`${place}: does not open after a repair: ${found.message}`);
-        return;
-      }
-      const { ids, unnamed } = losses(repairs);
-      const differing = [...new Set([...model.keys(), ...found.keys()])]
-        .filter((id) => model.get(id) !== found.get(id));
-      const silent = differing.filter((id) => !ids.has(id));
-      if (silent.length > unnamed) wrongs.push(`${place}: lost without a word: ${silent.slice(0, 5)}`);
-      if (repairs.length === 0) tally.idle++;
-      else if (differing.length === 0) tally.whole++;
-      else tally.reported++;
-    }
   } finally {
     Deno.removeSync(root, { recursive: true });
   }

@@ -82,7 +82,7 @@ Deno.test("verify: several shards, closed, deleted and made again, aliases, mapp
     await put("sharded", 200, 400);
     await put("gone", 0, 100);
     await world.flush("gone");
-    await world.engine.indices.delete(["gone"].map((name) => world.index(name)));
+    await world.engine.indices.delete(world.index("gone"));
     await world.create("gone", { mappings: MAPPINGS });
     await put("gone", 0, 50);
     await world.close();
@@ -159,7 +159,8 @@ Deno.test("verify: copies made while documents come in, and the directory itself
   await inTemporaryDirectory(async (root) => {
     const dataDir = `${root}/live`;
     const world = new World(dataDir, {
-      settings: { walBatchMs: 5, walMaxBytes: 64 * 1024, retainSupersededMs: 1500 },
+      // Nothing stays that is not needed: files vanish under every look.
+      settings: { walBatchMs: 5, walMaxBytes: 64 * 1024, retainSupersededMs: 0 },
     });
     await world.open();
     await world.create(INDEX, { mappings: MAPPINGS });
@@ -176,15 +177,19 @@ Deno.test("verify: copies made while documents come in, and the directory itself
             .flat(),
         );
         await world.delete(INDEX, `id-${from}`);
-        if (round % 7 === 0) await world.flush(INDEX);
+        if (round % 3 === 0) await world.flush(INDEX);
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     };
     const written = write();
+    let calls = 0;
+    const pause = () =>
+      ++calls % 5 > 0 ? Promise.resolve() : new Promise<void>((resolve) => setTimeout(resolve, 0));
     try {
-      for (let turn = 0; turn < 12; turn++) {
-        const found = await look(dataDir, { deep: turn % 3 === 0 });
+      for (let turn = 0; turn < 10; turn++) {
+        const found = await look(dataDir, { deep: turn % 3 === 0, pause });
         assertEquals(verdictOf(found), 0, renderText(found));
+        assert(found.isLive);
         if (turn % 4 !== 0) continue;
         const copy = `${root}/copy-${turn}`;
         const { success } = await new Deno.Command("cp", { args: ["-a", dataDir, copy], stderr: "null" })
@@ -192,7 +197,9 @@ Deno.test("verify: copies made while documents come in, and the directory itself
         // Files that vanish meanwhile make `cp` complain; the copy is whole all the same.
         void success;
         const copied = await look(copy, { deep: true });
-        assertEquals(verdictOf(copied), 0, renderText(copied));
+        // Without retention a slow copy may be refused, and then says so.
+        const isRefused = copied.findings.some(({ what }) => what.startsWith("the shard does not open"));
+        assertEquals(verdictOf(copied), isRefused ? 1 : 0, renderText(copied));
         assert(copied.isCopy && !copied.isLive);
       }
     } finally {

@@ -30,6 +30,7 @@ export function accountFor(
   const name = manifestName(manifest.number);
   let liveDocs = 0;
   let docCount = 0;
+  let allOpen = true;
   for (const entry of manifest.segments) {
     const folder = segmentFolder(directory, entry.number);
     const say = (what: string, file = folder, absent?: boolean) =>
@@ -43,13 +44,20 @@ export function accountFor(
     }
     compareFiles(entry, found, { say, name });
     const { content } = found;
-    if (!content) continue;
+    if (!content) {
+      allOpen = false;
+      if (found.problems.some(({ absent }) => absent)) {
+        say(`files of the segment are not there, ${name} names them`, folder, true);
+      }
+      continue;
+    }
     if (content.uuid !== entry.uuid) say(`it is segment ${content.uuid}, ${name} says ${entry.uuid}`);
     if (content.docCount !== entry.docCount) {
       say(`it has ${content.docCount} documents, ${name} says ${entry.docCount}`);
     }
   }
-  if (problems.length > 0) return { problems, liveDocs, docCount };
+  // Who is alive, all of the segments say together.
+  if (problems.length > 0 || !allOpen) return { problems, liveDocs, docCount };
   for (const { entry, live, outside } of livingOf(manifest, facts)) {
     const file = segmentFolder(directory, entry.number);
     const at = { segment: entry.number, file, offset: -1 };

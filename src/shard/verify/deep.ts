@@ -11,9 +11,11 @@ import { utf8Text } from "../../base/bytes.ts";
 import { CorruptionError, RequestError } from "../../base/errors.ts";
 import { OperationsReader, OpKind } from "../../format/operations.ts";
 import { RecordKind } from "../../format/wal.ts";
+import type { FileSystem } from "../../os/fs.ts";
 import { parseDocument } from "../../schema/document.ts";
 import { Mapping } from "../../schema/mapping.ts";
 import { StagedDocument } from "../../schema/staged.ts";
+import { type FoundBody, readGeneration } from "../../wal/generation_file.ts";
 import { RecordReader } from "../../wal/record_reader.ts";
 import type { Decision } from "../store_decide.ts";
 import { segmentFolder } from "../store_names.ts";
@@ -154,7 +156,7 @@ async function tryReplay(
         }
       }
     } catch (error) {
-      if (isAbsent(error)) continue;
+      if (isAbsent(error) || isReleased(fs, generation)) continue;
       if (error instanceof RequestError) found.push({ file: generation.path, what: error.message });
       else if (error instanceof CorruptionError) found.push(problemOf(error, generation.path));
       else throw error;
@@ -163,4 +165,15 @@ async function tryReplay(
     }
   }
   return found;
+}
+
+/** Whether a generation has become a stub, or gone, since its header was read. */
+function isReleased(fs: FileSystem, { path, number, head }: FoundBody): boolean {
+  try {
+    const now = readGeneration(fs, path, number);
+    return now.kind !== "body" || now.head.uuid !== head.uuid;
+  } catch (error) {
+    if (isAbsent(error)) return true;
+    throw error;
+  }
 }
