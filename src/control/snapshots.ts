@@ -83,17 +83,19 @@ export class DirectorySnapshots {
       const startedMs = clock.monotonicMs();
       const path = `${this.#folder}/${name}`;
       if (fs.exists(path)) throw invalidName(name, "there is a snapshot of that name already");
-      fs.makeDirectory(this.#folder);
+      if (!fs.exists(this.#folder)) {
+        fs.makeDirectory(this.#folder);
+        fs.syncDirectory(this.#options.dataDir);
+      }
       const staged = path + STAGED_SUFFIX;
       const createdMs = Math.floor(clock.nowMs());
       try {
         const linked = await this.#link(staged);
         const record: SnapshotRecord = { name, createdMs, ...linked };
         writeFile(fs, `${staged}/${META_FOLDER}/${RECORD_FILE}`, encodeSealed("snapshot", record));
-        await (this.#options.syncFileSystem ?? ((path) => syncFolders(fs, path)))(staged);
+        await (this.#options.syncFileSystem ?? ((path) => syncTree(fs, path)))(staged);
         fs.rename(staged, path);
         fs.syncDirectory(this.#folder);
-        fs.syncDirectory(this.#options.dataDir);
         return { ...record, path, durationMs: clock.monotonicMs() - startedMs };
       } catch (error) {
         removeTree(fs, staged);
@@ -236,17 +238,26 @@ function writeFile(fs: FileSystem, path: string, bytes: Uint8Array): void {
   const file = fs.create(path);
   try {
     file.write(bytes);
-    file.sync();
   } finally {
     file.close();
   }
 }
 
-/** Inner folders before outer ones. */
-async function syncFolders(fs: FileSystem, path: string): Promise<void> {
-  for (const { name, isDirectory } of fs.list(path)) {
-    if (isDirectory) await syncFolders(fs, `${path}/${name}`);
+/** The record and all folders; what else there is was on disk before it was linked. */
+function syncTree(fs: FileSystem, path: string): Promise<void> {
+  const record = fs.openAppend(`${path}/${META_FOLDER}/${RECORD_FILE}`);
+  try {
+    record.sync();
+  } finally {
+    record.close();
   }
+  syncFolders(fs, path);
+  return Promise.resolve();
+}
+
+/** Inner ones before outer ones. */
+function syncFolders(fs: FileSystem, path: string): void {
+  for (const { name, isDirectory } of fs.list(path)) if (isDirectory) syncFolders(fs, `${path}/${name}`);
   fs.syncDirectory(path);
 }
 

@@ -13,7 +13,7 @@ import { lowerPriority } from "../os/threads.ts";
 import { connect, serveWorker } from "./thread.ts";
 
 /** Searches and writes go first where there are not enough cores for all. */
-const NICE = 10;
+const NICE = 5;
 
 /** Serves a merger on `port`; returns what ends it. */
 export function serveMerger(start: ThreadStart, port: Port): () => void {

@@ -10,19 +10,29 @@ import { type BuiltMerge, MergeControl, type MergeJob } from "../../src/shard/me
 import { inWorld, SETTINGS } from "./world.ts";
 
 function job(id: string): MergeJob {
-  return { id, index: "i", shard: 0, uuid: "", stagedPath: "", inputs: [], control: new MergeControl().words };
+  return {
+    id,
+    index: "i",
+    shard: 0,
+    uuid: "",
+    stagedPath: "",
+    inputs: [],
+    control: new MergeControl().words,
+  };
 }
 
 /** Mergers that build until they are told to be done. */
 class Mergers {
   readonly building = new Map<string, (outcome: BuiltMerge | Error) => void>();
   readonly deaths: ((error: Error) => void)[] = [];
+  readonly #ports: MessagePort[] = [];
   connected = 0;
 
   connect(onDeath: (error: Error) => void): Rpc {
     this.connected++;
     this.deaths.push(onDeath);
     const { port1, port2 } = new MessageChannel();
+    this.#ports.push(port1, port2);
     new Rpc(port2, {
       merge: ({ id }: MergeJob) =>
         new Promise((resolve, reject) =>
@@ -35,6 +45,10 @@ class Mergers {
       mergeDigest: ({ job }: { job: string }) => `digest of ${job}`,
     });
     return new Rpc(port1, {});
+  }
+
+  close(): void {
+    for (const port of this.#ports) port.close();
   }
 }
 
@@ -60,7 +74,11 @@ Deno.test("no more merges run at once than allowed, and a new limit counts at on
   limit = 1;
   mergers.building.get("b")!(BUILT);
   await settled();
-  assertEquals([[...mergers.building.keys()], queue.queued], [["a", "c"], 1], "none is started above the limit");
+  assertEquals(
+    [[...mergers.building.keys()], queue.queued],
+    [["a", "c"], 1],
+    "none is started above the limit",
+  );
   assertEquals(await queue.digest({ job: "b", tail: new Uint8Array(1) }), "digest of b");
   mergers.building.get("a")!(BUILT);
   mergers.building.get("c")!(new Error("no"));
@@ -69,6 +87,7 @@ Deno.test("no more merges run at once than allowed, and a new limit counts at on
   mergers.building.get("d")!(BUILT);
   await Promise.all([results[0], results[1], results[3], failed]);
   assertEquals(mergers.connected, 3, "threads are used again");
+  mergers.close();
 });
 
 Deno.test("a merge that is given up while it waits never starts", async () => {
@@ -87,6 +106,7 @@ Deno.test("a merge that is given up while it waits never starts", async () => {
   await first;
   await given;
   assertEquals(mergers.building.size, 0);
+  mergers.close();
 });
 
 Deno.test("merges read and write no more than io_rate_mb_per_sec, until it is taken away", async () => {

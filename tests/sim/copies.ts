@@ -7,7 +7,7 @@
 import { copyArchive, linkedClone, rsync, tar } from "./copy_tools.ts";
 import { judge, lookInto, settle } from "./judge.ts";
 import type { ServerModel } from "./model.ts";
-import { type ServerOptions, SimServer } from "./sim_server.ts";
+import type { ServerOptions, SimServer } from "./sim_server.ts";
 import { DATA_DIR, foundPositions, isRefusal, isTrouble, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./sim_disk.ts";
 import { Killed } from "./scheduler.ts";

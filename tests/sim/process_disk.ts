@@ -236,7 +236,9 @@ export class ProcessDisk implements FileSystem {
             }
           };
           const lane = {};
-          if (this.stallChance === 0 || this.#options.chance() >= this.stallChance) return process.post(lane, task);
+          if (this.stallChance === 0 || this.#options.chance() >= this.stallChance) {
+            return process.post(lane, task);
+          }
           this.#options.counts.stalls++;
           process.stalled.push({ dueMs: scheduler.nowMs + this.stallMs, lane, task });
         });

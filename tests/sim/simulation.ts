@@ -177,8 +177,7 @@ export class Simulation {
     } else if (dice < 0.9) {
       server.fs.stallChance = server.fs.stallChance < 1 ? 1 : 0;
       server.fs.stallMs = 50 + chance() * 3000;
-    }
-    else scheduler.wallOffsetMs += (chance() - 0.5) * (chance() < 0.3 ? 172_800_000 : 60_000);
+    } else scheduler.wallOffsetMs += (chance() - 0.5) * (chance() < 0.3 ? 172_800_000 : 60_000);
   }
 
   /** Everything that is under way is answered, then the server is asked for all that it holds. */
