@@ -86,7 +86,8 @@ export async function repairDirectory(
       const turned = turnBack(fs, directory, (await look()).files);
       if (turned) repairs.push(turned);
       const { files, opening } = await look();
-      const manifests = files.problems.manifests.map(({ file }) => file);
+      // Where no other one opens, an unreadable manifest is all there is to tell of the shard.
+      const manifests = opening?.kind === "opens" ? files.problems.manifests.map(({ file }) => file) : [];
       const needed = new Set(
         opening?.kind === "opens" ? opening.account.problems.map((each) => each.segment) : [],
       );

@@ -377,8 +377,12 @@ export class Catalog {
     const atMs = Math.floor(clock.nowMs());
     const gone = { deleted: { name, incarnation, atMs, next: firstNumbers[0]! }, vacant: false };
     this.#prepared.delete(name);
-    removeDeletedData(fs, this.dataDir, { ...gone, poison: this.#poison });
-    removeDeletedTraces(fs, this.dataDir, gone);
+    try {
+      removeDeletedData(fs, this.dataDir, { ...gone, poison: this.#poison });
+    } finally {
+      // On a full disk too: a whole folder that no catalogue lists would be taken for one that was put back.
+      removeDeletedTraces(fs, this.dataDir, gone);
+    }
   }
 
   /** Does not take in a folder that was put back, as it cannot be opened; before the run starts. */

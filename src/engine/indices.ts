@@ -196,6 +196,7 @@ export class Indices {
       } catch (error) {
         await threads.all("writers", "closeIndex", { incarnation: entry.incarnation, deleted: false });
         this.#options.snapshots.forget(entry.incarnation, entry.shards);
+        this.#discard(entry);
         throw error;
       }
       const state = this.#add(entry, settings, analyzers, mapping);
@@ -264,13 +265,13 @@ export class Indices {
     }
   }
 
-  /** Removes what a failed attach has made; the folder that it was made of stays as it is. */
+  /** Removes what a failed create or attach has made; a folder that it was made of stays as it is. */
   #discard(entry: CatalogIndex): void {
     try {
       this.#options.catalog.discard(entry);
     } catch (error) {
-      // Whoever asked hears why the attach failed; what is left takes room, and is believed by nobody.
-      this.#options.log.warn("files of a failed attach are left", {
+      // Whoever asked hears why it failed.
+      this.#options.log.warn("files of an index that could not be made are left", {
         index: entry.name,
         failure: String(error),
       });

@@ -79,9 +79,8 @@ export class IdsReader {
     }
     this.#entries.touch(from, to);
     const wanted = fingerprintOf(hash, fingerprintBits);
-    for (let i = to - 1; i >= from; i--) {
+    for (let i = to; (i = this.#entries.lastWith(wanted, docBits, from, i)) >= 0;) {
       const entry = this.#entries.at(i);
-      if (entry >>> docBits !== wanted) continue;
       const doc = (entry & ((1 << docBits) - 1)) >>> 0;
       this.#decode(doc);
       if (this.#matches(id)) return doc;
@@ -154,6 +153,29 @@ class PackedRun {
     const first = Math.floor(from * this.#width / 32);
     const end = Math.ceil(to * this.#width / 32);
     this.#run.touch(first * 4, (end - first) * 4);
+  }
+
+  /** The last value in [from, to) whose bits from `shift` on are `high`; -1: none. */
+  lastWith(high: number, shift: number, from: number, to: number): number {
+    if (to <= from) return -1;
+    const words = this.#words;
+    const width = this.#width;
+    const mask = (1 << (width - shift)) - 1;
+    const last = to - 1;
+    const place = (last & 31) * width;
+    let word = Math.floor(last / 32) * width + (place >>> 5);
+    let bit = place & 31;
+    for (let i = last; i >= from; i--) {
+      let value = words[word]! >>> bit;
+      if (bit + width > 32) value |= words[word + 1]! << (32 - bit);
+      if (((value >>> shift) & mask) === high) return i;
+      bit -= width;
+      if (bit < 0) {
+        bit += 32;
+        word--;
+      }
+    }
+    return -1;
   }
 
   at(i: number): number {

@@ -31,6 +31,8 @@ export class Load {
     this.#model = model;
     this.#options = options;
     this.#clients = Array.from({ length: CLIENTS }, (_, client) => this.#run(client));
+    // Whoever stops it, or asks, hears of a failure.
+    for (const client of this.#clients) client.catch(() => {});
   }
 
   /** Resolves when nothing is under way any more. @throws What went wrong meanwhile. */
@@ -84,6 +86,8 @@ export class Load {
       method: "POST",
       headers: { "content-type": "application/x-ndjson" },
       body: lines.join("\n") + "\n",
+      // A server that hangs is a failure and no silence.
+      signal: AbortSignal.timeout(120_000),
     });
     const answer = await response.json();
     this.longestMs = Math.max(this.longestMs, performance.now() - started);

@@ -24,6 +24,8 @@ export interface JudgeOptions {
 /** Few threads: the server that is copied needs the machine too. */
 const TOML = "[threads]\nwriters = 1\nsearchers = 1\n[storage]\nflush_interval_secs = 3600\n";
 const PAGE = 10_000;
+/** Whatever is asked of a copy's server is answered by then. */
+const ANSWER_MS_MAX = 120_000;
 
 /** Judges what a copy holds. The copy itself is not changed: a linked clone of it is opened. */
 export async function judgeCopy(copy: string, options: JudgeOptions): Promise<Outcome> {
@@ -102,20 +104,27 @@ async function readAll(
 async function write(server: ServerProcess): Promise<void> {
   const path = `${server.native}/v1/indices/${INDEX}/docs/probe`;
   const headers = { "content-type": "application/json" };
-  const put = await fetch(path, { method: "PUT", headers, body: '{"v":1,"k":0}' });
+  const put = await fetch(path, { method: "PUT", headers, body: '{"v":1,"k":0}', signal: deadline() });
   if (put.status !== 201) throw new Error(`cannot write to the copy: ${await put.text()}`);
   await put.body?.cancel();
-  const flush = await fetch(`${server.native}/v1/admin/flush`, { method: "POST" });
+  const flush = await fetch(`${server.native}/v1/admin/flush`, { method: "POST", signal: deadline() });
   if (flush.status !== 200) throw new Error(`cannot flush the copy: ${await flush.text()}`);
   await flush.body?.cancel();
   await get(path);
 }
 
+/** Throws in whoever waits, so that a server that hangs is a failure and no silence. */
+function deadline(): AbortSignal {
+  return AbortSignal.timeout(ANSWER_MS_MAX);
+}
+
 // deno-lint-ignore no-explicit-any
 async function get(url: string, body?: unknown): Promise<any> {
+  const signal = deadline();
   const response = await fetch(
     url,
-    body === undefined ? {} : {
+    body === undefined ? { signal } : {
+      signal,
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),

@@ -317,7 +317,8 @@ async function documentsOf(
       headers: { "content-type": "application/json" },
       body: JSON.stringify({
         size: 5000,
-        sort: [{ value: "asc" }],
+        // A kill may come before the first document, and with it the mapping, was there.
+        sort: [{ value: { order: "asc", unmapped_type: "long" } }],
         track_total_hits: true,
         ...(after ? { search_after: after } : {}),
       }),

@@ -4,9 +4,10 @@
  *
  * @module
  */
+import { OpenRefusedError } from "../../src/wal/refused.ts";
 import { copyArchive, linkedClone, rsync, tar } from "./copy_tools.ts";
-import { judge, lookInto, settle } from "./judge.ts";
-import type { ServerModel } from "./model.ts";
+import { judge, judgeIndex, judgeListing, lookInto, settle } from "./judge.ts";
+import { IndexModel, type ServerModel } from "./model.ts";
 import type { ServerOptions, SimServer } from "./sim_server.ts";
 import { DATA_DIR, foundPositions, isRefusal, isTrouble, type Simulation } from "./simulation.ts";
 import { SimDisk } from "./sim_disk.ts";
@@ -92,7 +93,7 @@ export class Copies {
       startedMs: scheduler.nowMs,
       floors: model.floors(),
       listing: model.listings.length - 1,
-      foreign: to.foreign && !options.deletes,
+      foreign: to.foreign,
       own: to.own,
     };
     to.past = this.#past;
@@ -142,6 +143,7 @@ export class Copies {
       if (error !== undefined) {
         if (!isRefusal(error)) throw error;
         this.#unchanged(asClone ? to.path : path, before, "a refusal");
+        if (this.#isYoung(error, running)) return void report.refusedYoung++;
         if (inTime) report.refusedInTime++;
         else report.refusedLate++;
         const text = `wrong: a copy by ${running.tool} is refused within the retention: ${error}`;
@@ -164,6 +166,17 @@ export class Copies {
       if (asClone) this.disk.removeAll(path);
       this.disk.syncAll();
     }
+  }
+
+  /** Whether the refusal is about an index that was not there when the copy began. */
+  #isYoung(error: unknown, { listing }: Running): boolean {
+    const { model } = this.#sim;
+    const old = model.listings[listing]!.indices;
+    const young = [...model.listing.indices].filter(([name, incarnation]) => old.get(name) !== incarnation);
+    const names = young.map(([name]) => name);
+    if (model.pending?.kind === "create") names.push(model.pending.name);
+    return error instanceof OpenRefusedError && error.code === "not_covered" &&
+      names.some((name) => error.files.some((file) => file.includes(`/${name}/`)));
   }
 
   async #open(
@@ -200,32 +213,39 @@ export class Copies {
     if (wrong.length > 0) this.#sim.fail([`wrong: ${who} has changed ${wrong.join(", ")}`]);
   }
 
-  /** The copy is of the source's past, as far as that went when it began; or still its own, all of it. */
+  /**
+   * The copy is of the source's past, as far as that went when it began. Where a server has lived on the destination, an
+   * index may also still be its own, all of it.
+   */
   async #judge(server: SimServer, running: Running): Promise<ServerModel> {
-    const { scheduler } = this.#sim;
+    const { scheduler, report } = this.#sim;
     const found = await scheduler.finish(server.process, lookInto(server));
-    const adopted = server.catalog.adopted;
+    const { adopted } = server.catalog;
     const source = this.#sim.work.uncertain();
-    const problems = judge(found, {
-      model: source,
-      floors: running.floors,
-      listing: running.listing,
-      adopted,
-    });
-    let past = source;
-    if (problems.length > 0 && running.own) {
-      past = running.own;
-      const own = judge(found, {
-        model: past,
-        floors: past.floors(),
-        listing: past.listings.length - 1,
-        adopted,
-      });
-      if (own.length > 0) problems.push(...own.map((text) => `as its own past: ${text}`));
-      else problems.length = 0;
+    const { floors, listing, own } = running;
+    const promised = { model: source, floors, listing, adopted };
+    const promises = [promised];
+    if (own) promises.push({ model: own, floors: own.floors(), listing: own.listings.length - 1, adopted });
+    const listings = promises.map((one) => judgeListing(found, one));
+    const problems = listings.some((one) => one.length === 0) ? [] : listings.flat();
+    const copy = (listings[0]!.length === 0 ? source : own ?? source).fork();
+    let isMixed = false;
+    for (const index of found.indices) {
+      const { name, incarnation } = index.state;
+      // What an earlier past left on the destination is taken for a folder that was put back.
+      if (running.foreign && adopted.includes(name) && !source.indices.has(incarnation)) {
+        copy.indices.set(incarnation, IndexModel.of(index));
+        continue;
+      }
+      const judged = promises.map((one) => judgeIndex(index, one));
+      const which = judged.findIndex((one) => one.length === 0);
+      if (which < 0) problems.push(...judged.flat());
+      else if (promises[which] !== undefined && listings[which]!.length > 0) isMixed = true;
+      const known = promises[Math.max(which, 0)]!.model.indices.get(incarnation);
+      if (known) copy.indices.set(incarnation, known.fork());
     }
+    if (isMixed) report.mixed++;
     this.#sim.fail(problems.map((text) => `${text} {copy to ${running.to.path} by ${running.tool}}`));
-    const copy = past.fork();
     copy.listings = [found.listing];
     settle(copy, found);
     return copy;
@@ -264,7 +284,9 @@ export class Copies {
     const how = chance() < 0.5 ? "empty" : "rsync --delete";
     this.#sim.trace(`restore from ${from.path}, ${how}`);
     if (how === "empty") disk.removeAll(DATA_DIR);
-    const options = { deletes: true, deletesAfter: false, listsFirst: false, hardLinks: chance() < 0.5 };
+    // Without checksums rsync keeps a file of the right size and mtime whose pages a power cut has taken.
+    const checks = { deletesAfter: false, listsFirst: false, checksums: true };
+    const options = { deletes: true, hardLinks: chance() < 0.5, ...checks };
     for (const _ of rsync(plan, options)) { /* nobody else writes */ }
     disk.syncAll();
     this.#past++;

@@ -24,6 +24,8 @@ export interface RsyncOptions {
   readonly listsFirst: boolean;
   /** `-H`. */
   readonly hardLinks: boolean;
+  /** `-c`: compares contents instead of size and mtime. */
+  readonly checksums?: boolean;
 }
 
 interface Listed {
@@ -122,7 +124,7 @@ export function* rsync(plan: CopyPlan, options: RsyncOptions): Generator<void> {
     linked.set(listed.inode, target);
     const second = (ms: number) => Math.floor(ms / 1000);
     if (
-      there?.kind === "file" && there.size === listed.sizeBytes &&
+      !options.checksums && there?.kind === "file" && there.size === listed.sizeBytes &&
       second(there.modifiedMs) === second(listed.modifiedMs)
     ) return;
     if (chance() < 0.7) yield;

@@ -124,8 +124,11 @@ export interface Promised {
 }
 
 /** What is wrong with a server, by what was promised; [] when nothing is. */
-export function judge(found: FoundServer, { model, floors, listing, adopted = [] }: Promised): string[] {
-  const problems: string[] = [];
+export function judge(found: FoundServer, promised: Promised): string[] {
+  return [...judgeListing(found, promised), ...found.indices.flatMap((one) => judgeIndex(one, promised))];
+}
+
+export function judgeListing(found: FoundServer, { model, listing, adopted = [] }: Promised): string[] {
   const listings = model.listings.slice(listing);
   // A folder of an index that was made after the catalogue was copied.
   const listed = new Map([...found.listing.indices].filter(([name]) => !adopted.includes(name)));
@@ -133,30 +136,29 @@ export function judge(found: FoundServer, { model, floors, listing, adopted = []
   const isKnown = [found.listing, young].some((one) =>
     listings.some((known) => sameListing(known, one)) || isPending(model, one)
   );
-  if (!isKnown) {
-    problems.push(
-      `wrong: the catalogue lists ${show(found.listing)}, not ${listings.map(show).join(" or ")}`,
-    );
-  }
-  for (const { state, shards, contradictions } of found.indices) {
-    problems.push(...contradictions.map((text) => `${text} [${state.name}]`));
-    const known = model.indices.get(state.incarnation);
-    shards.forEach(({ documents, upTo }, shard) => {
-      const where = ` [${state.name}/${shard} up to ${upTo}]`;
-      const modelled = known?.shards[shard];
-      if (!modelled) {
-        if (documents.size > 0) {
-          problems.push(`resurrected: ${documents.size} documents of an unknown index${where}`);
-        }
-        return;
+  if (isKnown) return [];
+  return [`wrong: the catalogue lists ${show(found.listing)}, not ${listings.map(show).join(" or ")}`];
+}
+
+export function judgeIndex(
+  { state, shards, contradictions }: FoundIndex,
+  { model, floors }: Promised,
+): string[] {
+  const problems = contradictions.map((text) => `${text} [${state.name}]`);
+  const known = model.indices.get(state.incarnation);
+  shards.forEach(({ documents, upTo }, shard) => {
+    const where = ` [${state.name}/${shard} up to ${upTo}]`;
+    const modelled = known?.shards[shard];
+    if (!modelled) {
+      if (documents.size > 0) {
+        problems.push(`resurrected: ${documents.size} documents of an unknown index${where}`);
       }
-      const floor = floors.get(state.incarnation)?.[shard] ?? -1;
-      if (upTo < floor) {
-        problems.push(`lost: everything behind ${upTo}, though ${floor} was promised${where}`);
-      }
-      problems.push(...modelled.problems(documents, upTo).map((text) => text + where));
-    });
-  }
+      return;
+    }
+    const floor = floors.get(state.incarnation)?.[shard] ?? -1;
+    if (upTo < floor) problems.push(`lost: everything behind ${upTo}, though ${floor} was promised${where}`);
+    problems.push(...modelled.problems(documents, upTo).map((text) => text + where));
+  });
   return problems;
 }
 

@@ -134,6 +134,21 @@ export class IndexModel {
     this.shards = Array.from({ length: shards }, () => new ShardModel());
   }
 
+  /** Whatever is found. */
+  static of(found: {
+    readonly state: { readonly name: string; readonly incarnation: string };
+    readonly shards: readonly { readonly documents: ReadonlyMap<string, FoundDocument> }[];
+  }): IndexModel {
+    const { name, incarnation } = found.state;
+    const model = new IndexModel(name, incarnation, found.shards.length);
+    found.shards.forEach(({ documents }, shard) => {
+      for (const [id, { value, seqNo }] of documents) {
+        model.shards[shard]!.add({ id, shard, value, startedMs: 0, ackedMs: 0, seqNo }, seqNo, 0);
+      }
+    });
+    return model;
+  }
+
   fork(): IndexModel {
     const copy = new IndexModel(this.name, this.incarnation, 0);
     copy.shards.push(...this.shards.map((shard) => shard.fork()));

@@ -139,8 +139,9 @@ export class ProcessDisk implements FileSystem {
       this.faulted = true;
       counts.eio++;
     } else counts.enospc++;
-    // A write that fails may have reached the file in part, or even as a whole.
-    return { arrive: chance() < 0.3 ? bytes : Math.floor(chance() * bytes), code: fault.kind };
+    // A write that fails may have reached the file in part; with EIO even as a whole.
+    const isWhole = fault.kind === "EIO" && chance() < 0.3;
+    return { arrive: isWhole ? bytes : Math.floor(chance() * bytes), code: fault.kind };
   }
 
   #check(kind: CallKind, path: string): void {

@@ -21,6 +21,10 @@ export interface Report extends FaultCounts {
   /** Refused, though they took less than the retention. */
   refusedInTime: number;
   refusedLate: number;
+  /** Refused for an index that was made while the copy was: its folder was half seen. */
+  refusedYoung: number;
+  /** Opened with some indices of the source's past and some of the destination's own, each of them whole. */
+  mixed: number;
   restores: number;
   clones: number;
   lost: number;
@@ -44,6 +48,8 @@ export function emptyReport(): Report {
     copiesOpened: 0,
     refusedInTime: 0,
     refusedLate: 0,
+    refusedYoung: 0,
+    mixed: 0,
     restores: 0,
     clones: 0,
     eio: 0,

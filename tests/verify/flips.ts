@@ -1,7 +1,7 @@
 /**
  * One bit of one file turns over: who finds it, is any answer wrong, and what does a repair bring back?
  *
- * As a script: `deno run -A tests/verify/flips.ts [FLIPS] [SEED]`.
+ * As a script: `deno run -A tests/verify/flips.ts [FLIPS] [SEED] [bit|bytes] [bare]`.
  *
  * @module
  */
@@ -12,8 +12,8 @@ import { CorruptionError } from "../../src/base/errors.ts";
 import { OpenRefusedError } from "../../src/wal/refused.ts";
 import { World } from "../engine/world.ts";
 import { randomOf } from "../ingest/random.ts";
-import { copyFiles } from "../shard/real_tree.ts";
-import { assert, contents, flipBit, INDEX, live, look, type Model, repair } from "./directory.ts";
+import { copyFiles, treeOf } from "../shard/real_tree.ts";
+import { assert, contents, flipBit, INDEX, live, look, type Model, repair, smash } from "./directory.ts";
 
 const QUERIES: readonly unknown[] = [
   { size: 5000, sort: ["bytes"], track_total_hits: true },
@@ -45,6 +45,8 @@ export interface Tally {
   reported: number;
   /** Nothing to repair: what was damaged is not needed. */
   idle: number;
+  /** Only a backup helps: the one manifest or catalogue is damaged in more than a bit. It is refused as before. */
+  hopeless: number;
 }
 
 export interface Flips {
@@ -55,8 +57,12 @@ export interface Flips {
   readonly missed: readonly string[];
 }
 
-/** A past with several segments, deletes across them and a log behind them that is synced and says so. */
-async function build(dataDir: string): Promise<Model> {
+/**
+ * A past with several segments, deletes across them and a log behind them that is synced and says so.
+ *
+ * @param bare Without any retained manifest but the newest, nor the log that those would need.
+ */
+async function build(dataDir: string, bare: boolean): Promise<Model> {
   let model: Model = new Map();
   await live(`${dataDir}.live`, async (past) => {
     await past.put(0, 2000);
@@ -74,9 +80,11 @@ async function build(dataDir: string): Promise<Model> {
       [...Deno.readDirSync(`${dataDir}.live/${INDEX}/wal`)].map(({ name }) => name).sort().at(-1)!;
     const size = () => Deno.statSync(`${dataDir}.live/${INDEX}/wal/${log()}`).size;
     for (const before = size(); size() === before;) await new Promise((resolve) => setTimeout(resolve, 20));
+    const manifests = () => [...Deno.readDirSync(`${dataDir}.live/${INDEX}/manifests`)].length;
+    while (bare && manifests() > 1) await new Promise((resolve) => setTimeout(resolve, 50));
     copyFiles(`${dataDir}.live`, dataDir);
     model = new Map(past.model);
-  });
+  }, bare ? { retainMs: 0 } : {});
   Deno.writeTextFileSync(`${dataDir}/admin.key`, `${"5b".repeat(32)}\n`);
   return model;
 }
@@ -161,9 +169,13 @@ function isHarmless(file: string, report: DirectoryReport): string | undefined {
 }
 
 export async function runFlips(
-  { flips, seed, onFlip = () => {} }: {
+  { flips, seed, damage = "bit", bare = false, onFlip = () => {} }: {
     readonly flips: number;
     readonly seed: number;
+    /** A bit, or some bytes, which no checksum can turn back. */
+    readonly damage?: "bit" | "bytes";
+    /** See `build`. */
+    readonly bare?: boolean;
     readonly onFlip?: (done: number) => void;
   },
 ): Promise<Flips> {
@@ -173,7 +185,7 @@ export async function runFlips(
   const wrongs: string[] = [];
   const missed: string[] = [];
   try {
-    const model = await build(base);
+    const model = await build(base, bare);
     copyFiles(base, work);
     const truth = (await ask(work, "")).texts.map(String);
     const files = filesOf(base);
@@ -191,17 +203,24 @@ export async function runFlips(
     const judgeRepair = async (
       { place, tally, model }: { readonly place: string; readonly tally: Tally; readonly model: Model },
     ): Promise<void> => {
+      const before = treeOf(work);
+      const giveUp = (reason: string) => {
+        tally.hopeless++;
+        const isSealed = /manifest-|catalog-/.test(place);
+        const isSame = JSON.stringify(treeOf(work)) === JSON.stringify(before);
+        if (damage === "bit" || !isSealed || !isSame) wrongs.push(`${place}: ${reason}`);
+      };
       let repairs: readonly Repair[];
       try {
         repairs = await repair(work, "both");
       } catch (error) {
         if (!(error instanceof CorruptionError || error instanceof OpenRefusedError)) throw error;
-        wrongs.push(`${place}: cannot be repaired: ${error.message}`);
+        giveUp(`cannot be repaired: ${error.message}`);
         return;
       }
       const found = await contents(work).catch((error) => error as Error);
       if (found instanceof Error) {
-        wrongs.push(`${place}: does not open after a repair: ${found.message}`);
+        giveUp(`does not open after a repair: ${found.message}`);
         return;
       }
       const { ids, unnamed } = losses(repairs);
@@ -224,13 +243,25 @@ export async function runFlips(
       const fresh = () => {
         Deno.removeSync(work, { recursive: true });
         copyFiles(base, work);
-        flipBit(`${work}/${file}`, offset, bit);
+        if (damage === "bit") flipBit(`${work}/${file}`, offset, bit);
+        else smash(`${work}/${file}`, offset);
       };
       const place = `${file}, byte ${offset} of ${size}, bit ${bit}`;
       fresh();
       const kind = kindOf(file);
       const tally = tallies.get(kind) ??
-        { flips: 0, open: 0, query: 0, verify: 0, deep: 0, wrong: 0, whole: 0, reported: 0, idle: 0 };
+        {
+          flips: 0,
+          open: 0,
+          query: 0,
+          verify: 0,
+          deep: 0,
+          wrong: 0,
+          whole: 0,
+          reported: 0,
+          idle: 0,
+          hopeless: 0,
+        };
       tallies.set(kind, tally);
       tally.flips++;
       const plain = await look(work);
@@ -278,7 +309,19 @@ function filesOf(root: string): { readonly name: string; readonly size: number }
 }
 
 export function tableOf({ tallies }: Flips): string {
-  const head = ["file", "flips", "open", "query", "verify", "deep", "wrong", "whole", "reported", "idle"];
+  const head = [
+    "file",
+    "flips",
+    "open",
+    "query",
+    "verify",
+    "deep",
+    "wrong",
+    "whole",
+    "reported",
+    "idle",
+    "hopeless",
+  ];
   const total: Tally = {
     flips: 0,
     open: 0,
@@ -289,6 +332,7 @@ export function tableOf({ tallies }: Flips): string {
     whole: 0,
     reported: 0,
     idle: 0,
+    hopeless: 0,
   };
   const rows: string[][] = [];
   for (const [kind, tally] of tallies) {
@@ -305,10 +349,12 @@ export function tableOf({ tallies }: Flips): string {
 if (import.meta.main) {
   const flips = Number(Deno.args[0] ?? 300);
   const seed = Number(Deno.args[1] ?? Math.floor(Math.random() * 2 ** 31));
-  console.log(`seed ${seed}, ${flips} flips`);
+  console.log(`seed ${seed}, ${flips} flips, ${Deno.args.slice(2).join(" ")}`);
   const result = await runFlips({
     flips,
     seed,
+    damage: Deno.args[2] === "bytes" ? "bytes" : "bit",
+    bare: Deno.args[3] === "bare",
     onFlip: (done) => done % 25 === 0 && console.log(`${done} ...`),
   });
   console.log(tableOf(result));
