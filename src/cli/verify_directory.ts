@@ -77,9 +77,10 @@ export async function verifyDirectory(options: DirectoryOptions, dataDir: string
   try {
     if (!fs.exists(dataDir)) throw new IoError("open", dataDir, new Error("No such directory (os error 2)"));
     const isLive = isHeld(fs, dataDir);
-    const isCopy = isCopyOf(options, dataDir);
+    const isCopy = unlessUnreadable(() => isCopyOf(options, dataDir), true);
     const { chosen, files } = lookAtCatalogs(options, dataDir, findings);
-    const cleanStop = !isCopy && !isLive && chosen !== undefined && endedCleanly(fs, dataDir, chosen);
+    const isClean = () => chosen !== undefined && endedCleanly(fs, dataDir, chosen);
+    const cleanStop = !isCopy && !isLive && unlessUnreadable(isClean, false);
     Object.assign(report, { isLive, isCopy, cleanStop, files });
     catalog = chosen?.body?.number;
     const folders = foldersOf(options, dataDir, { chosen, findings });
@@ -131,6 +132,16 @@ function cannotSay(error: unknown, path: string): Finding {
     lost: "",
     next: "see that this user may read every file of the data directory",
   };
+}
+
+/** What the disk cannot read is a finding of its own (`checkMeta`), and takes nothing from the rest. */
+function unlessUnreadable<T>(look: () => T, otherwise: T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof IoError && error.code === "EIO") return otherwise;
+    throw error;
+  }
 }
 
 function isCopyOf({ fs, machineId }: DirectoryOptions, dataDir: string): boolean {
@@ -233,7 +244,13 @@ function foldersOf(
 
 /** The one file without a checksum: its maker lets any text of some length be a key. */
 function checkKey(fs: FileSystem, path: string, findings: Finding[]): void {
-  const key = utf8Text(fs.readFile(path)).trim();
+  let key: string;
+  try {
+    key = utf8Text(fs.readFile(path)).trim();
+  } catch (error) {
+    findings.push(cannotSay(error, path));
+    return;
+  }
   if (/^[\x21-\x7e]{16,}$/.test(key)) return;
   findings.push({
     severity: "damage",

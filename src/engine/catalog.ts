@@ -135,6 +135,8 @@ export class Catalog {
   #deleted: readonly DeletedIncarnation[];
   #superseded: Superseded[] = [];
   #stubs: { readonly path: string; readonly modifiedMs: number }[] = [];
+  /** Incarnations that this process has drawn and given up: their numbers count. */
+  readonly #discarded: DeletedIncarnation[] = [];
   /** Names whose folders are being made. */
   readonly #prepared = new Set<string>();
   #deletedFiles: Set<number>;
@@ -265,7 +267,7 @@ export class Catalog {
 
   #firstNumbers({ name, shards }: Pick<CatalogEntry, "name" | "shards">): NextNumbers[] {
     const first = { ...FIRST_NUMBERS };
-    for (const deleted of this.#deleted) {
+    for (const deleted of [...this.#deleted, ...this.#discarded]) {
       if (deleted.name !== name) continue;
       first.generation = Math.max(first.generation, deleted.next.generation);
       first.manifest = Math.max(first.manifest, deleted.next.manifest);
@@ -371,12 +373,26 @@ export class Catalog {
     this.#dying.set(ended, { sinceMs: clock.monotonicMs(), dataGone: false });
   }
 
-  /** Gives up an index that `prepare` drew and that no catalogue has listed: what there is of it goes. @throws {IoError} */
-  discard({ name, incarnation, firstNumbers }: CatalogIndex): void {
+  /**
+   * Gives up an index that `prepare` drew and that no catalogue has listed: what there is of it goes. It stays when one
+   * lists it after all, or may: after a failed sync nobody knows, and half an index that is listed refuses the start.
+   *
+   * @throws {IoError}
+   */
+  discard(entry: CatalogIndex): void {
     const { fs, clock } = this.#environment;
-    const atMs = Math.floor(clock.nowMs());
-    const gone = { deleted: { name, incarnation, atMs, next: firstNumbers[0]! }, vacant: false };
+    const { name, incarnation } = entry;
     this.#prepared.delete(name);
+    if (this.#poison.cause || this.#indices.get(name)?.incarnation === incarnation) return;
+    const deleted = {
+      name,
+      incarnation,
+      atMs: Math.floor(clock.nowMs()),
+      next: numbersOf(fs, this.dataDir, entry),
+    };
+    // A copy under way may have them: the next index of that name must not use them again.
+    this.#discarded.push(deleted);
+    const gone = { deleted, vacant: false };
     try {
       removeDeletedData(fs, this.dataDir, { ...gone, poison: this.#poison });
     } finally {

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { CorruptionError } from "../base/errors.ts";
+import { CorruptionError, IoError } from "../base/errors.ts";
 import {
   type CatalogBody,
   decodeCatalog,
@@ -92,7 +92,8 @@ function readCatalog(fs: FileSystem, path: string, number: number): FoundCatalog
     }
     return { kind: "ok", number, path, body };
   } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
+    const isLost = error instanceof CorruptionError || (error instanceof IoError && error.code === "EIO");
+    if (!isLost) throw error;
     return { kind: "unreadable", number, path, error: new CorruptionError(error.message, { file: path }) };
   }
 }

@@ -26,16 +26,11 @@ export class Durability {
   readonly #stores = new Set<ShardStore>();
   readonly #groups = new Map<ShardStore, Group>();
   readonly #settings: () => { readonly walSync: WalSync; readonly walBatchMs: number };
-  readonly #onFailure: (store: ShardStore, error: unknown) => void;
   #timer: number | undefined;
   #markTimer: number | undefined;
 
-  constructor(
-    settings: () => { readonly walSync: WalSync; readonly walBatchMs: number },
-    onFailure: (store: ShardStore, error: unknown) => void,
-  ) {
+  constructor(settings: () => { readonly walSync: WalSync; readonly walBatchMs: number }) {
     this.#settings = settings;
-    this.#onFailure = onFailure;
     this.restart();
   }
 
@@ -89,7 +84,7 @@ export class Durability {
   #syncAll(): void {
     for (const store of this.#stores) {
       if (store.syncedLsn >= store.position.lsn || store.poisoned || this.#groups.has(store)) continue;
-      this.#begin(store).catch((error) => this.#onFailure(store, error));
+      this.#begin(store).catch((error) => expectPoisoned(store, error));
     }
   }
 
@@ -101,7 +96,7 @@ export class Durability {
       try {
         store.markIfIdle();
       } catch (error) {
-        this.#onFailure(store, error);
+        if (!store.blocked) expectPoisoned(store, error);
       }
     }
   }
@@ -109,4 +104,9 @@ export class Durability {
   #writeBackAll(): void {
     for (const store of this.#stores) if (store.syncedLsn < store.position.lsn) store.startWriteback();
   }
+}
+
+/** A sync that nobody waits for has failed: whoever listens to the store's poison knows. */
+function expectPoisoned(store: ShardStore, error: unknown): void {
+  if (!store.poisoned) throw error;
 }

@@ -72,8 +72,7 @@ export class Attachments {
         names: { index: spec.index, incarnation, shard },
         analyzers: found.state.analyzers,
       });
-      this.#node.shards.set(`${incarnation}/${shard}`, { state, spec });
-      this.#node.durability.add(state.store);
+      this.#node.take({ state, spec });
       publishIfChanged(state, true);
       reports.push({
         shard,

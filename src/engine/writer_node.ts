@@ -153,10 +153,7 @@ export class WriterNode {
       onRead: (bytes) => void (this.timings.scrubBytes += bytes),
       onDamage: (places) => void (this.timings.scrubErrors += places),
     });
-    this.durability = new Durability(
-      () => this.settings,
-      (store, error) => this.#syncFailed(store, error),
-    );
+    this.durability = new Durability(() => this.settings);
   }
 
   /** What main may call, by name. */
@@ -231,8 +228,7 @@ export class WriterNode {
         });
         this.#waiting.push(opened);
       }
-      this.shards.set(`${spec.incarnation}/${shard}`, { state, spec });
-      this.durability.add(state.store);
+      this.take({ state, spec });
       for (const warning of deviceWarnings(this.options.fs, directory)) {
         this.options.log.warn(warning, { index: spec.index, shard });
         warnings = [...warnings, warning];
@@ -400,6 +396,8 @@ export class WriterNode {
         this.shards.delete(`${incarnation}/${state.names.shard}`);
         this.durability.remove(state.store);
         state.store.close({ clean: !deleted });
+        // A refresh that waits for its turn must not publish what main has forgotten.
+        state.closed = true;
         this.#waiting = this.#waiting.filter(({ store }) => store !== state.store);
         for (const segment of [...state.segments, ...state.retired.values()]) {
           this.#closedSegments.set(segment.ref.key, segment);
@@ -487,16 +485,20 @@ export class WriterNode {
     if (open.state.flushes.waiting === 0) this.#flushShard(open, false);
   }
 
-  #syncFailed(store: ShardState["store"], error: unknown): void {
-    const failure = error instanceof Error ? error.message : String(error);
-    for (const { state, spec } of this.shards.values()) {
-      if (state.store !== store) continue;
-      this.options.log.error("log sync failed; the shard takes no more writes", {
-        index: spec.index,
-        failure,
-      });
-      this.options.main.condition({ index: spec.index, shard: state.names.shard, failure });
-    }
+  /** From now on an opened shard is this writer's. */
+  take(open: OpenShard): void {
+    const { state, spec } = open;
+    this.shards.set(`${spec.incarnation}/${state.names.shard}`, open);
+    this.durability.add(state.store);
+    state.store.onPoisoned((cause) => this.#poisoned(open, cause));
+  }
+
+  #poisoned({ spec, state }: OpenShard, { message: failure }: Error): void {
+    this.options.log.error("the shard takes no more writes until it is reopened", {
+      index: spec.index,
+      failure,
+    });
+    this.options.main.condition({ index: spec.index, shard: state.names.shard, failure });
   }
 
   #shardEnvironment(): ShardEnvironment {

@@ -15,7 +15,7 @@ import type { BuiltSegment } from "../segment/builder.ts";
 import { finishIds } from "../segment/ids_tail.ts";
 import { mergeInput } from "../segment/merge_input.ts";
 import type { Tombstones } from "../segment/reader.ts";
-import { mapSegment, SEGMENT_FILES } from "./images.ts";
+import { mapSegment, SEGMENT_FILES, unmapSegment } from "./images.ts";
 import { allAlive, bitsOf, type LiveSegment } from "./live_segment.ts";
 import { buildFrozen, drive, freeze, newMemtable, publishIfChanged } from "./refresh.ts";
 import { logMapping, noteUnflushed } from "./write.ts";
@@ -40,7 +40,7 @@ interface Capture {
   readonly checkpoint: Checkpoint;
   readonly frozen: FrozenMemtable | undefined;
   readonly parts: CapturedPart[];
-  /** Disk segments with the deletes that the new one carries for them. */
+  /** Disk segments with the deletes that no file held; for those that are kept, the new one carries them. */
   readonly deletes: readonly { readonly segment: LiveSegment; readonly docs: readonly number[] }[];
   /** Disk segments as the manifest will list them: those with anybody alive. */
   readonly kept: readonly { readonly segment: LiveSegment; readonly liveCount: number }[];
@@ -119,8 +119,9 @@ function captureState(state: ShardState, requested: boolean): Capture | undefine
       dropped.push(segment);
     } else {
       kept.push({ segment, liveCount });
-      if (segment.pendingDeletes.length > 0) deletes.push({ segment, docs: segment.pendingDeletes });
     }
+    // Those of dropped segments too: if the flush fails, a merge must not take these documents for durably dead.
+    if (segment.pendingDeletes.length > 0) deletes.push({ segment, docs: segment.pendingDeletes });
     segment.pendingDeletes = [];
   }
   state.unflushedSinceMs = 0;
@@ -159,14 +160,20 @@ async function writeCapture(
     return { ...segment.home.entry, liveDocs: liveCount };
   });
   const { mapping, settings } = state;
-  store.publish({
-    segments: written ? [...segments, written] : segments,
-    checkpoint: capture.checkpoint,
-    mapping: mapping.toStored(),
-    mappingVersion: mapping.version,
-    settings,
-  });
+  // Mapped before it is published: what cannot be opened must not be named.
   const fresh = written ? mapSegment(environment, store.segmentPath(written.number), written) : undefined;
+  try {
+    store.publish({
+      segments: written ? [...segments, written] : segments,
+      checkpoint: capture.checkpoint,
+      mapping: mapping.toStored(),
+      mappingVersion: mapping.version,
+      settings,
+    });
+  } catch (error) {
+    if (fresh) unmapSegment(fresh);
+    throw error;
+  }
   await state.turn.take(() => install(state, { capture, parts, fresh, docMaps: joined?.docMaps }));
   publishIfChanged(state);
   return { segmentsWritten: fresh ? 1 : 0, checkpointLsn: capture.checkpoint.lsn, bytesWritten };

@@ -14,7 +14,13 @@ import { LiveSegment } from "./live_segment.ts";
 import type { FileRegion, SegmentRef } from "./snapshot.ts";
 import type { ShardEnvironment } from "./state.ts";
 
+/** Each writer thread counts for itself, and searchers hold the segments of all: its part of the keys is its own. */
+const THREAD = crypto.randomUUID().slice(0, 13);
 let nextKey = 1;
+
+function drawKey(kind: "m" | "d"): string {
+  return `${kind}${nextKey++}.${THREAD}`;
+}
 
 /** Names of the files of a segment, in the order in which they are written. */
 export const SEGMENT_FILES = ["segment.seg", "segment.sidx", "segment.ids"] as const;
@@ -47,7 +53,7 @@ export function memorySegment(names: string, built: BuiltSegment, bornDead: Uint
   const image = (i: number): FileImage => regions[i]!;
   const reader = openSegment({ seg: image(0), sidx: image(1), ids: image(2) });
   const ref: SegmentRef = {
-    key: `m${nextKey++}`,
+    key: drawKey("m"),
     number: 0,
     docCount: built.docCount,
     sizeBytes: built.seg.length + built.sidx.length + ids.length,
@@ -84,7 +90,7 @@ export function mapSegment(
     const [seg, sidx, ids] = regions;
     const reader = openSegment({ seg: seg!.image, sidx: sidx!.image, ids: ids!.image });
     const ref: SegmentRef = {
-      key: `d${nextKey++}`,
+      key: drawKey("d"),
       number: entry.number,
       docCount: reader.docCount,
       sizeBytes: mappings.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -97,4 +103,9 @@ export function mapSegment(
     for (const mapping of mappings) mapping.unmap();
     throw error;
   }
+}
+
+/** Gives back the memory of a segment that nobody has been told of. */
+export function unmapSegment({ home }: LiveSegment): void {
+  if (home.kind === "disk") { for (const mapping of home.mappings) mapping.unmap(); }
 }

@@ -20,7 +20,7 @@ import { finishIds } from "../segment/ids_tail.ts";
 import { DROPPED } from "../segment/merge_parts.ts";
 import type { SegmentReader, Tombstones } from "../segment/reader.ts";
 import type { Rules } from "../wal/rules.ts";
-import { mapSegment } from "./images.ts";
+import { mapSegment, unmapSegment } from "./images.ts";
 import { allAlive, bitsOf, type LiveSegment } from "./live_segment.ts";
 import type { BuiltMerge, MergeControl, MergeJob, MergeThreads } from "./merge_job.ts";
 import type { MergePlan, PlannedSegment } from "./merge_plan.ts";
@@ -240,7 +240,7 @@ async function commit(
   try {
     publishReplacing(state, inputs, written);
   } catch (error) {
-    unmap(fresh);
+    unmapSegment(fresh);
     // When the shard is poisoned nobody knows whether a manifest names it: it stays.
     if (!store.poisoned) staged.discard();
     throw error;
@@ -406,10 +406,6 @@ function moveToLevel({ store }: ShardState, segment: LiveSegment, level: number)
   const segments = before.map((entry) => entry.number === segment.ref.number ? { ...entry, level } : entry);
   store.publish({ segments, checkpoint, mapping, mappingVersion, settings });
   segment.setLevel(level);
-}
-
-function unmap({ home }: LiveSegment): void {
-  if (home.kind === "disk") { for (const mapping of home.mappings) mapping.unmap(); }
 }
 
 /** Free space that a merge of `inputs` needs at most. */

@@ -71,8 +71,9 @@ export async function drive(
   }
 }
 
-/** Publishes when a segment came or went, a document died, or the mapping grew. */
+/** Publishes when a segment came or went, a document died, or the mapping grew; never after the shard was closed. */
 export function publishIfChanged(state: ShardState, force = false): void {
+  if (state.closed) return;
   const changed = force || state.segmentsChanged || state.publishedMappingVersion !== state.mapping.version ||
     state.segments.some((segment) => segment.changed);
   if (changed) state.environment.publish(snapshotOf(state));

@@ -85,6 +85,8 @@ export class ShardState {
   /** A segment came or went since the last publication. */
   segmentsChanged = true;
   publishedMappingVersion = -1;
+  /** The index is closed or deleted: its memory may be given back at any time, so nothing is published any more. */
+  closed = false;
   /** Monotonic ms of the oldest operation that no segment on disk holds; 0: none. */
   unflushedSinceMs = 0;
   /** Why the last flush failed, for health; undefined when it did not. */

@@ -186,6 +186,11 @@ export class ShardStore {
     return this.#poison.cause;
   }
 
+  /** Calls `listener` once, when the shard takes no more writes. */
+  onPoisoned(listener: (cause: Error) => void): void {
+    this.#poison.onTaint(listener);
+  }
+
   /** The disk was full at the last append. */
   get blocked(): boolean {
     return this.#log?.blocked ?? false;

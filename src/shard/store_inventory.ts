@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CorruptionError } from "../base/errors.ts";
+import { CorruptionError, IoError } from "../base/errors.ts";
 import { ASIDE_FOLDER, MANIFEST_FOLDER, parseNumberedName, WAL_FOLDER } from "../format/file_names.ts";
 import { decodeManifest, type Manifest } from "../format/manifest.ts";
 import type { FileSystem } from "../os/fs.ts";
@@ -117,7 +117,8 @@ export function readManifest(fs: FileSystem, path: string, number: number): Foun
     }
     return { kind: "ok", number, path, manifest };
   } catch (error) {
-    if (!(error instanceof CorruptionError)) throw error;
+    const isLost = error instanceof CorruptionError || (error instanceof IoError && error.code === "EIO");
+    if (!isLost) throw error;
     return { kind: "unreadable", number, path, error: new CorruptionError(error.message, { file: path }) };
   }
 }

@@ -9,6 +9,7 @@ import { IoError, RequestError } from "../base/errors.ts";
 /** Shared by everything that writes to one shard (or to the catalogue). */
 export class Poison {
   #cause: Error | undefined;
+  #listener: ((cause: Error) => void) | undefined;
 
   /** @param subject What is poisoned, for messages: `shard 0 of [logs]`. */
   constructor(readonly subject: string) {}
@@ -52,7 +53,14 @@ export class Poison {
   }
 
   taint(error: unknown): void {
-    this.#cause ??= error instanceof Error ? error : new Error(String(error));
+    if (this.#cause) return;
+    this.#cause = error instanceof Error ? error : new Error(String(error));
+    this.#listener?.(this.#cause);
+  }
+
+  /** Calls `listener` once, when the first thing fails. */
+  onTaint(listener: (cause: Error) => void): void {
+    this.#listener = listener;
   }
 }
 

@@ -164,15 +164,14 @@ export class ShardLog {
   /**
    * Appends one record. It is in the kernel's hands, not on disk.
    *
-   * @throws {RequestError} 429 `disk_full`: nothing of it counts. 503: the shard is poisoned.
-   * @throws {IoError} Poisons.
+   * @throws {RequestError} 429 `disk_full`: nothing of it counts. 503: the shard is poisoned, perhaps by this very call.
    */
   append(kind: number, { seqNo, lastSeqNo, payload }: RecordToAppend): { readonly lsn: number } {
     const { poison } = this.#options;
     poison.check();
     assert(!this.#closed, "the log is open");
     if (this.#blocked) throw diskFull(this.#active.path);
-    if (this.#shared) this.roll();
+    if (this.#shared) this.#refusing(() => this.roll());
     const isOperations = kind === RecordKind.Operations;
     if (isOperations) {
       assert(seqNo > this.#seqNo, `sequence number ${seqNo} is above ${this.#seqNo}`);
@@ -214,7 +213,7 @@ export class ShardLog {
     const head = { kind, lsn, prevLsn: this.#lsn, seqNo, timeMs, syncedBytes: this.#syncedBytes };
     sealRecord(bytes, head, this.#active.seed, this.#bytes);
     try {
-      this.#options.poison.guardWrite(() => this.#file.write(bytes));
+      this.#refusing(() => this.#options.poison.guardWrite(() => this.#file.write(bytes)));
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       // What arrived stays: the next generation's header says that this one ends before it.
@@ -225,6 +224,15 @@ export class ShardLog {
     }
     this.#bytes += size;
     this.#markedBytes = this.#syncedBytes;
+  }
+
+  /** Whoever writes hears of the call that poisons as of any later one: what failed, and that nothing more is taken. */
+  #refusing(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      throw this.#options.poison.cause === undefined ? error : this.#options.poison.refusal();
+    }
   }
 
   /** Makes everything appended so far durable, in this thread. @throws {IoError} Poisons. */
@@ -238,6 +246,8 @@ export class ShardLog {
   /**
    * Makes everything that was appended before this call durable. Calls that come while a sync runs share the next
    * one.
+   *
+   * @throws {RequestError} 503: the shard is poisoned, perhaps by this very call.
    */
   syncAsync(): Promise<void> {
     const { poison } = this.#options;
@@ -265,7 +275,7 @@ export class ShardLog {
         else this.#synced(this.#active.number, this.#bytes, this.#lsn);
       } catch (error) {
         this.#options.poison.taint(error);
-        throw error;
+        throw this.#options.poison.refusal();
       } finally {
         this.#running = undefined;
         // A roll meanwhile has left the file to us.

@@ -178,6 +178,25 @@ Deno.test("an index that found no room is not there; the same request succeeds w
   });
 });
 
+Deno.test("an index that found no room is not taken for one that was put back, at the next start", async () => {
+  for (const full of [["/_meta/"], ["/manifests/"], ["/_meta/", "/wal/wal-000001.staged"]]) {
+    await inWorld({}, async (world) => {
+      let isMade = false;
+      world.disk.full = (path) => {
+        isMade ||= path.includes("/_meta/");
+        // The log of the new index finds room, its stub does not.
+        return full.some((part) => path.includes(part) && (isMade || !part.startsWith("/wal/")));
+      };
+      await diskFull(() => world.create("logs"));
+      world.disk.full = undefined;
+      await world.reopen();
+      assertEquals(world.engine.indices.names(), [], full.join());
+      await world.create("logs");
+      assertEquals(await stored(world), {});
+    });
+  }
+});
+
 Deno.test("an index that cannot be deleted for want of room goes on; the same request succeeds later", async () => {
   await inWorld({}, async (world) => {
     await world.create("logs");

@@ -106,6 +106,20 @@ Deno.test("an index of a deleted one's name has none of its documents, mappings,
   });
 });
 
+Deno.test("a refresh that waits while its index is deleted publishes nothing", async () => {
+  await inWorld({}, async (world) => {
+    const { incarnation } = await world.create("logs");
+    await world.write("logs", "a", { n: 1 });
+    await world.flush("logs");
+    await world.write("logs", "b", { n: 2 });
+    const index = world.index("logs");
+    const deleted = world.engine.indices.delete(index);
+    // Searchers would look at memory that the writer gives back.
+    await Promise.all([deleted, world.engine.refresh([index])]);
+    assertEquals(world.engine.snapshots.current(incarnation, 0), undefined);
+  });
+});
+
 Deno.test("a deleted index stays deleted after a restart", async () => {
   await inWorld({}, async (world) => {
     await world.create("logs");

@@ -93,6 +93,7 @@ export class Copies {
       startedMs: scheduler.nowMs,
       floors: model.floors(),
       listing: model.listings.length - 1,
+      // With `--delete` too: rsync takes another past's file of the same name, size and second for the source's.
       foreign: to.foreign,
       own: to.own,
     };
@@ -168,7 +169,11 @@ export class Copies {
     }
   }
 
-  /** Whether the refusal is about an index that was not there when the copy began. */
+  /**
+   * Whether the refusal is about an index that was not there when the copy began. Its catalogue was copied, and of its
+   * folder what was listed after the first file came and before the manifest did: present, not openable, so it is to be
+   * refused by name (section 7). Nothing is promised to such a copy but honesty.
+   */
   #isYoung(error: unknown, { listing }: Running): boolean {
     const { model } = this.#sim;
     const old = model.listings[listing]!.indices;
@@ -240,9 +245,10 @@ export class Copies {
       const judged = promises.map((one) => judgeIndex(index, one));
       const which = judged.findIndex((one) => one.length === 0);
       if (which < 0) problems.push(...judged.flat());
-      else if (promises[which] !== undefined && listings[which]!.length > 0) isMixed = true;
+      else if (listings[which]!.length > 0) isMixed = true;
       const known = promises[Math.max(which, 0)]!.model.indices.get(incarnation);
-      if (known) copy.indices.set(incarnation, known.fork());
+      // One whose create was not answered when the copy was judged: it is there, and empty.
+      copy.indices.set(incarnation, known?.fork() ?? IndexModel.of(index));
     }
     if (isMixed) report.mixed++;
     this.#sim.fail(problems.map((text) => `${text} {copy to ${running.to.path} by ${running.tool}}`));

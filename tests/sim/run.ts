@@ -30,6 +30,7 @@ const trace = Deno.args.includes("--trace") ? (line: string) => console.log(line
 async function runAll(report: Report): Promise<number> {
   let failed = 0;
   for (let s = seed; s < seed + seeds; s++) {
+    if (s > seed && (s - seed) % 100 === 0) console.error(`${s - seed} schedules, ${failed} failed`);
     const violation = await runSchedule({ seed: s, steps, report, flips, ...(trace ? { trace } : {}) });
     if (!violation) continue;
     failed++;

@@ -207,7 +207,9 @@ export class Workload {
           }
         });
       }, (error) => {
-        for (const operation of operations) this.#unanswered(operation, state, error);
+        // One record a shard: what an error for the whole request says of one part is not true of the others.
+        const isOne = new Set(operations.map(({ shard }) => shard)).size === 1;
+        for (const operation of operations) this.#unanswered(operation, state, isOne ? error : undefined);
         throw error;
       }),
     );
