@@ -17,7 +17,7 @@
  */
 import { createHmac, hkdfSync } from "node:crypto";
 import { concatBytes, utf8, utf8Text } from "../base/bytes.ts";
-import { CorruptionError } from "../base/errors.ts";
+import { assert, CorruptionError } from "../base/errors.ts";
 import type { Random } from "../os/fs.ts";
 import { RepositoryError } from "./error.ts";
 
@@ -49,13 +49,17 @@ export class RepositoryCipher {
     return createHmac("sha256", this.#nameKey).update(sha256).digest("hex");
   }
 
-  async encrypt(plain: readonly Uint8Array[], context: string, random: Random): Promise<Uint8Array> {
+  /** @param totalBytes Sum of the lengths of `plain`. */
+  async encrypt(
+    plain: Iterable<Uint8Array>,
+    totalBytes: number,
+    { context, random }: { readonly context: string; readonly random: Random },
+  ): Promise<Uint8Array> {
     const salt = new Uint8Array(SALT_BYTES);
     random.fill(salt);
     const key = await this.#keyOf(salt, context, "encrypt");
-    const total = plain.reduce((sum, bytes) => sum + bytes.length, 0);
-    const chunks = Math.floor(total / CHUNK_BYTES) + 1;
-    const out = new Uint8Array(HEADER_BYTES + total + chunks * TAG_BYTES);
+    const chunks = Math.floor(totalBytes / CHUNK_BYTES) + 1;
+    const out = new Uint8Array(HEADER_BYTES + totalBytes + chunks * TAG_BYTES);
     out.set(MAGIC);
     out.set(salt, MAGIC.length);
     let at = HEADER_BYTES;
@@ -66,6 +70,7 @@ export class RepositoryCipher {
       out.set(sealed, at);
       at += sealed.length;
     }
+    assert(at === out.length, "an encrypted object has the size that was computed");
     return out;
   }
 
@@ -161,7 +166,7 @@ function broken(reason: string): CorruptionError {
 }
 
 /** The same bytes in chunks of `CHUNK_BYTES`; the last one, shorter than that, always comes, be it empty. */
-function* inChunks(pieces: readonly Uint8Array[]): Generator<Uint8Array<ArrayBuffer>> {
+function* inChunks(pieces: Iterable<Uint8Array>): Generator<Uint8Array<ArrayBuffer>> {
   let chunk = new Uint8Array(CHUNK_BYTES);
   let filled = 0;
   for (const piece of pieces) {

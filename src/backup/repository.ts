@@ -215,7 +215,8 @@ export class Repository {
   async encodeManifest(manifest: BackupManifest): Promise<Uint8Array> {
     const bytes = encodeBackupManifest(manifest);
     if (!this.cipher) return bytes;
-    return await this.cipher.encrypt([bytes], manifestContext(manifest.backupId), this.random);
+    const context = manifestContext(manifest.backupId);
+    return await this.cipher.encrypt([bytes], bytes.length, { context, random: this.random });
   }
 
   /** What stands in objects' names for plain bytes of this SHA-256. */

@@ -72,16 +72,17 @@ async function opened(server: ServerProcess): Promise<string | undefined> {
 }
 
 /** Operation number of each id's document, 0: none. */
-async function readAll(
+export async function readAll(
   server: ServerProcess,
   ids: number,
+  index = INDEX,
 ): Promise<{ readonly found: Uint32Array; readonly wrongCounts: number }> {
   const found = new Uint32Array(ids);
   let documents = 0;
   let total = 0;
   let after: unknown[] | undefined;
   for (;;) {
-    const { hits } = await get(`${server.es}/${INDEX}/_search`, {
+    const { hits } = await get(`${server.es}/${index}/_search`, {
       size: PAGE,
       sort: [{ v: "asc" }],
       track_total_hits: true,
@@ -97,7 +98,7 @@ async function readAll(
     if (hits.hits.length < PAGE) break;
     after = hits.hits.at(-1).sort;
   }
-  const { count } = await get(`${server.es}/${INDEX}/_count`);
+  const { count } = await get(`${server.es}/${index}/_count`);
   return { found, wrongCounts: (total === documents ? 0 : 1) + (count === documents ? 0 : 1) };
 }
 
