@@ -58,6 +58,11 @@ export class Budget {
     this.#free = total;
   }
 
+  /** Whether a unit can be had at once. */
+  get hasFree(): boolean {
+    return this.#free > 0 && this.#waiting.length === 0;
+  }
+
   /** Waits for so many units; more than there are count as all. @returns what gives them back. */
   async take(wanted: number): Promise<() => void> {
     const units = Math.min(wanted, this.#total);

@@ -233,7 +233,7 @@ export class Repository {
 }
 
 /** A listed backup by id, or the one published last. @throws {RepositoryError} "no_backup" */
-export function findBackup(head: Head, id: string, place: string): ListedBackup {
+export function findBackup(head: Pick<Head, "backups">, id: string, place: string): ListedBackup {
   const found = id === "latest" ? head.backups.at(-1) : head.backups.find((backup) => backup.id === id);
   if (found) return found;
   const known = head.backups.slice(-3).map((backup) => backup.id);

@@ -78,6 +78,8 @@ const ENTRIES = {
     new Worker(new URL("../workers/searcher.ts", import.meta.url), { type: "module", name: "searcher" }),
   merger: () =>
     new Worker(new URL("../workers/merger.ts", import.meta.url), { type: "module", name: "merger" }),
+  shipper: () =>
+    new Worker(new URL("../workers/shipper.ts", import.meta.url), { type: "module", name: "shipper" }),
 } as const;
 
 const workerThreads: ThreadFactory = (start: ThreadStart, onError) => {

@@ -9,6 +9,9 @@
 import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
+import { Backups } from "../control/backups.ts";
+import { namedDestination } from "../control/destination.ts";
+import { Restores } from "../control/restores.ts";
 import { DirectorySnapshots } from "../control/snapshots.ts";
 import { type Catalog, openCatalog } from "../engine/catalog.ts";
 import { Engine } from "../engine/engine.ts";
@@ -144,11 +147,25 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       onWrite: (seconds: number, bytes: number) => metrics.wrote(seconds, bytes),
     };
     const snapshots = new DirectorySnapshots({ engine, fs, clock, dataDir, syncFileSystem });
+    const backups = new Backups({
+      engine,
+      fs,
+      clock,
+      log,
+      dataDir,
+      version: VERSION,
+      instanceId: catalog.instanceId,
+      bandwidth: () => config.backup.bandwidthMbPerSec * 1024 * 1024,
+    });
+    const restores = new Restores({ engine, backups, fs, clock, log, dataDir });
+    const secrets = { env: environment, readFile: (path: string) => fs.readFile(path) };
+    const namedRepository = (name: string) => namedDestination(name, config.repositories, secrets);
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,
         metrics,
         snapshots,
+        backups: { backups, restores, named: namedRepository },
         facts: {
           version: VERSION,
           startedMonotonicMs,
@@ -204,6 +221,8 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
     }, REPLAY_REPORT_MS);
     const ready = engine.open().then(() => {
       snapshots.removeLeftovers();
+      backups.removeLeftovers();
+      restores.removeLeftovers();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
       log.info("ready", {
@@ -227,6 +246,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
             });}
         }
         config = reloadedConfig(config, next);
+        backups.reconfigured();
         await engine.configure(nodeSettings(config, machine), engineLimits(config));
         if (config.tls.enabled) {
           const files = readTls(config);

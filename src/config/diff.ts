@@ -18,11 +18,26 @@ export interface ConfigChange {
 
 /** In the order of the documentation. */
 export function diffConfig(before: Config, after: Config): readonly ConfigChange[] {
-  return KEYS.filter((place) => valueAt(before, place) !== valueAt(after, place)).map((place) => ({
+  const changes = KEYS.filter((place) => valueAt(before, place) !== valueAt(after, place)).map((place) => ({
     key: place.name,
     old: shown(place, valueAt(before, place)),
     new: shown(place, valueAt(after, place)),
     reloadable: place.key.reload === "live",
+  }));
+  return [...changes, ...repositoryChanges(before, after)];
+}
+
+/** Which came, went or changed; their keys are not shown, since most are places of secrets. */
+function repositoryChanges(
+  { repositories: before }: Config,
+  { repositories: after }: Config,
+): ConfigChange[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).map((name) => ({
+    key: `backup.repositories.${name}`,
+    old: before[name]?.destination ?? "",
+    new: after[name]?.destination ?? "",
+    reloadable: true,
   }));
 }
 
@@ -36,7 +51,7 @@ export function reloadedConfig(before: Config, after: Config): Config {
     (merged[place.section] ??= {})[place.property] = valueAt(from, place);
   }
   for (const section of Object.values(merged)) Object.freeze(section);
-  return Object.freeze(merged) as Config;
+  return Object.freeze({ ...merged, repositories: after.repositories }) as unknown as Config;
 }
 
 function shown({ key }: KeyPlace, value: Value): Value {

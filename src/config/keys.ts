@@ -79,6 +79,11 @@ export function tomlName(property: string): string {
   return property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** `backupContinuous` as it is written in TOML: `backup.continuous`. */
+export function tomlSection(section: string): string {
+  return section.replace(/[A-Z]/g, (letter) => `.${letter.toLowerCase()}`);
+}
+
 /** What a key takes, in words: "an integer from 1 to 10000 (ms)". */
 export function describeRange(key: Key): string {
   switch (key.type) {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { describeRange, type Key, tomlName } from "./keys.ts";
+import { describeRange, type Key, tomlName, tomlSection } from "./keys.ts";
+import { REPOSITORY_KEYS } from "./repositories.ts";
 import { SECTIONS } from "./sections.ts";
 
 const WIDTH = 110;
@@ -18,9 +19,22 @@ export function renderDefaults(): string {
   const blocks = [comment(INTRODUCTION)];
   for (const [section, keys] of Object.entries(SECTIONS)) {
     const lines = Object.entries(keys).map(([property, key]) => renderKey(tomlName(property), key));
-    blocks.push(`[${section}]\n\n${lines.join("\n\n")}`);
+    blocks.push(`[${tomlSection(section)}]\n\n${lines.join("\n\n")}`);
   }
-  return `${blocks.join("\n\n")}\n`;
+  return `${[...blocks, renderRepository()].join("\n\n")}\n`;
+}
+
+const REPOSITORIES =
+  `Any number of named backup repositories, each with these keys, here as comments since there is none by default. \
+The name is 1 to 64 of a-z, 0-9, '_', '-'.`;
+
+function renderRepository(): string {
+  const keys = Object.entries(REPOSITORY_KEYS).map(([property, key]) => {
+    const name = tomlName(property);
+    return `${comment(`${key.effect}\nDefault ${JSON.stringify(key.default)}, ${describeRange(key)}.`)}\n` +
+      `# ${name} = ${JSON.stringify(key.default)}`;
+  });
+  return `${comment(REPOSITORIES)}\n\n# [backup.repositories.main]\n\n${keys.join("\n\n")}`;
 }
 
 function renderKey(name: string, key: Key): string {

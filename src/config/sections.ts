@@ -322,6 +322,53 @@ export const SECTIONS = {
       effect: "What one search may hold in memory; more answers 429. 0: a tenth of memory_mb.",
     }),
   },
+  backup: {
+    bandwidthMbPerSec: integer({
+      default: 0,
+      min: 0,
+      max: 100000,
+      unit: "MB/s",
+      effect: "What all backups together may send. 0: no limit.",
+    }),
+    drillMaxAgeHours: integer({
+      default: 0,
+      min: 0,
+      max: 87600,
+      unit: "hours",
+      effect: "Health turns yellow when no restore was proven for this long. 0: never.",
+    }),
+  },
+  backupContinuous: {
+    enabled: boolean({
+      default: false,
+      effect: "Whether new segments and the log are shipped to a repository all the time.",
+      reload: "restart",
+    }),
+    repository: text({
+      default: "",
+      effect: "Name of the repository: there must be a [backup.repositories.<name>].",
+      reload: "restart",
+    }),
+    stream: text({
+      default: "main",
+      effect: "Name of this server's stream in the repository. No two servers may share one.",
+      reload: "restart",
+    }),
+    intervalMs: integer({
+      default: 1000,
+      min: 100,
+      max: 3600000,
+      unit: "ms",
+      effect: "How often what is new is shipped: what losing the whole machine loses at most.",
+    }),
+    retainHours: integer({
+      default: 24,
+      min: 1,
+      max: 87600,
+      unit: "hours",
+      effect: "How far back any instant can be restored.",
+    }),
+  },
   threads: {
     writers: integer({
       default: 0,

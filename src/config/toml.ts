@@ -27,7 +27,12 @@ export function parseToml(text: string, source: string): readonly Setting[] {
   if (problems.length > 0) throw new ConfigError(source, problems);
   const settings: Setting[] = [];
   flatten(tree as Record<string, unknown>, "", (name, value) => {
-    settings.push({ name, value, line: lines.get(name) ?? lines.get(name.split(".")[0]!) ?? 0 });
+    settings.push({
+      name,
+      value,
+      line: lines.get(name) ?? lines.get(name.slice(0, name.lastIndexOf("."))) ??
+        lines.get(name.split(".")[0]!) ?? 0,
+    });
   });
   return settings;
 }
@@ -55,11 +60,16 @@ function flatten(
     const name = prefix + key;
     const isTable = typeof value === "object" && value !== null && !Array.isArray(value) &&
       !(value instanceof Date);
-    const isSection = isTable && prefix === "" && Object.keys(value).length > 0;
+    const isSection = isTable && mayBeSection(name) && Object.keys(value).length > 0;
     // A section without keys is passed on as it is: its name may be wrong.
     if (isSection) flatten(value as Record<string, unknown>, `${name}.`, found);
     else found(name, value);
   }
+}
+
+/** Sections stand at the top, but for those of `backup`. */
+function mayBeSection(name: string): boolean {
+  return !name.includes(".") || /^backup\.(continuous|repositories(\.[^.]*)?)$/.test(name);
 }
 
 /**

@@ -360,11 +360,16 @@ export class Catalog {
   /**
    * Lists an index that was made of a folder's files; the folder's own life ends with that.
    *
-   * @param source The folder, and what it says of itself.
+   * @param source The folder, and what it says of itself; undefined: no index's folder, so that no start takes it for one.
    */
-  attach({ firstNumbers: _, ...entry }: CatalogIndex, source: CatalogEntry): void {
+  attach({ firstNumbers: _, ...entry }: CatalogIndex, source: CatalogEntry | undefined): void {
     const { fs, clock } = this.#environment;
     assert(!this.#indices.has(entry.name), `${entry.name} is a new name`);
+    if (!source) {
+      this.update((draft) => draft.indices.push(entry));
+      this.#prepared.delete(entry.name);
+      return;
+    }
     const { name, incarnation } = source;
     const next = numbersOf(fs, this.dataDir, source);
     const ended: DeletedIncarnation = { name, incarnation, atMs: Math.floor(clock.nowMs()), next };
@@ -392,13 +397,10 @@ export class Catalog {
     };
     // A copy under way may have them: the next index of that name must not use them again.
     this.#discarded.push(deleted);
-    const gone = { deleted, vacant: false };
-    try {
-      removeDeletedData(fs, this.dataDir, { ...gone, poison: this.#poison });
-    } finally {
-      // On a full disk too: a whole folder that no catalogue lists would be taken for one that was put back.
-      removeDeletedTraces(fs, this.dataDir, gone);
-    }
+    const gone = { deleted, vacant: false, poison: this.#poison };
+    // Without stubs, which a full disk has no room for: a whole folder that stays would be taken for one put back.
+    removeDeletedData(fs, this.dataDir, { ...gone, stubs: false });
+    removeDeletedTraces(fs, this.dataDir, gone);
   }
 
   /** Does not take in a folder that was put back, as it cannot be opened; before the run starts. */
@@ -532,7 +534,7 @@ export class Catalog {
       state.dataGone = true;
     }
     if (clock.nowMs() - deleted.atMs < STUB_LIFETIME_MS) return;
-    removeDeletedTraces(fs, this.dataDir, { deleted, vacant });
+    removeDeletedTraces(fs, this.dataDir, { deleted, vacant, poison: this.#poison });
     this.#dying.delete(deleted);
   }
 

@@ -27,15 +27,17 @@ function foldersOf(fs: FileSystem, directory: string): string[] {
  * stays.
  *
  * @param vacant No index of that name exists: whatever nothing names goes too.
+ * @param stubs The log leaves stubs, which tell slow copies that it went; false when no catalogue ever listed it.
  * @throws {IoError}
  */
 export function removeDeletedData(
   fs: FileSystem,
   dataDir: string,
-  { deleted: { name, incarnation }, vacant, poison }: {
+  { deleted: { name, incarnation }, vacant, poison, stubs: leavesStubs = true }: {
     readonly deleted: DeletedIncarnation;
     readonly vacant: boolean;
     readonly poison: Poison;
+    readonly stubs?: boolean;
   },
 ): void {
   for (const directory of foldersOf(fs, `${dataDir}/${name}`)) {
@@ -66,7 +68,8 @@ export function removeDeletedData(
     let stubs = 0;
     for (const found of findGenerations(fs, wal).generations) {
       if (found.kind !== "body" || found.head.incarnation !== incarnation) continue;
-      replaceByStub(fs, found, poison);
+      if (leavesStubs) replaceByStub(fs, found, poison);
+      else fs.unlink(found.path);
       stubs++;
     }
     if (stubs > 0) poison.guard(() => fs.syncDirectory(wal));
@@ -74,13 +77,18 @@ export function removeDeletedData(
   }
 }
 
-/** Removes what `removeDeletedData` left, and the folders if nothing else is in them. @throws {IoError} */
+/**
+ * Removes what `removeDeletedData` left, durably, and the folders if nothing else is in them.
+ *
+ * @throws {IoError}
+ */
 export function removeDeletedTraces(
   fs: FileSystem,
   dataDir: string,
-  { deleted: { name, incarnation }, vacant }: {
+  { deleted: { name, incarnation }, vacant, poison }: {
     readonly deleted: DeletedIncarnation;
     readonly vacant: boolean;
+    readonly poison: Poison;
   },
 ): void {
   const folders = foldersOf(fs, `${dataDir}/${name}`);
@@ -91,6 +99,9 @@ export function removeDeletedTraces(
     for (const found of findGenerations(fs, `${directory}/${WAL_FOLDER}`).generations) {
       if (found.kind === "stub" && found.head.incarnation === incarnation) fs.unlink(found.path);
     }
+    // A manifest that a power cut brings back would be taken for a folder that was put back.
+    const manifests = `${directory}/${MANIFEST_FOLDER}`;
+    if (fs.exists(manifests)) poison.guard(() => fs.syncDirectory(manifests));
   }
   if (!vacant) return;
   for (const directory of folders.toReversed()) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { AnalyzerSet } from "../analysis/mod.ts";
-import { CorruptionError, RequestError } from "../base/errors.ts";
+import { assert, CorruptionError, RequestError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Turn } from "../base/turn.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
@@ -196,8 +196,7 @@ export class Indices {
       } catch (error) {
         await threads.all("writers", "closeIndex", { incarnation: entry.incarnation, deleted: false });
         this.#options.snapshots.forget(entry.incarnation, entry.shards);
-        this.#discard(entry);
-        throw error;
+        throw this.#discard(entry) ?? error;
       }
       const state = this.#add(entry, settings, analyzers, mapping);
       this.#options.log.info("index created", {
@@ -229,6 +228,19 @@ export class Indices {
     );
   }
 
+  /**
+   * Makes an index of a folder that the server itself has brought, such as a restored one. It is linked, and may be
+   * removed afterwards.
+   *
+   * @param path Of the folder, relative to the data directory and below one of its own folders.
+   * @throws {RequestError} As `attach`.
+   */
+  async attachBrought(path: string, name: string): Promise<AttachReport> {
+    assert(path.startsWith("_"), "no index's folder");
+    checkIndexName(name);
+    return await this.#turn(name).take(() => this.#attach(path, name));
+  }
+
   async #attach(folder: string, name: string): Promise<AttachReport> {
     const { fs, catalog, threads, dataDir, log, snapshots } = this.#options;
     for (const taken of [name, folder]) {
@@ -250,7 +262,7 @@ export class Indices {
         entry,
         (_, writer) => threads.writers[writer]!.call<OpenedShardReport[]>("attachMake", { incarnation }),
       )).flat();
-      catalog.attach(entry, source);
+      catalog.attach(entry, folder.startsWith("_") ? undefined : source);
       const state = await this.#opened(entry, reports);
       const sum = (of: (report: OpenedShardReport) => number) => reports.reduce((a, b) => a + of(b), 0);
       const report = { docs: sum((r) => r.liveDocs), replayedBytes: sum((r) => r.replayedBytes) };
@@ -265,16 +277,21 @@ export class Indices {
     }
   }
 
-  /** Removes what a failed create or attach has made; a folder that it was made of stays as it is. */
-  #discard(entry: CatalogIndex): void {
+  /**
+   * Removes what a failed create or attach has made; a folder that it was made of stays as it is.
+   *
+   * @returns Why that failed too: then nobody knows whether the next start finds the index, and "try again" is no answer.
+   */
+  #discard(entry: CatalogIndex): unknown {
     try {
       this.#options.catalog.discard(entry);
+      return undefined;
     } catch (error) {
-      // Whoever asked hears why it failed.
       this.#options.log.warn("files of an index that could not be made are left", {
         index: entry.name,
         failure: String(error),
       });
+      return error;
     }
   }
 

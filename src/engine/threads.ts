@@ -9,7 +9,7 @@ import { type Handler, type Port, Rpc } from "./rpc.ts";
 
 /** First message to a thread; the port speaks `Rpc` from then on. */
 export interface ThreadStart {
-  readonly kind: "writer" | "searcher" | "merger";
+  readonly kind: "writer" | "searcher" | "merger" | "shipper";
   readonly number: number;
   readonly settings: NodeSettings;
   /** The node's LSN counter. */
@@ -34,7 +34,12 @@ export interface RemoteLogLine {
   readonly fields: Record<string, unknown> | undefined;
 }
 
-type Connect = (kind: ThreadStart["kind"], number: number, onDeath: (error: Error) => void) => Rpc;
+type Connect = (
+  kind: ThreadStart["kind"],
+  number: number,
+  onDeath: (error: Error) => void,
+  handlers?: Readonly<Record<string, Handler>>,
+) => Rpc;
 
 export class Threads {
   readonly writers: readonly Rpc[];
@@ -52,7 +57,7 @@ export class Threads {
     readonly onDeath: (error: Error) => void;
   }) {
     const all: Thread[] = [];
-    const connect: Connect = (kind, number, onDeath) => {
+    const connect: Connect = (kind, number, onDeath, handlers) => {
       const thread = options.factory({ ...options.start, kind, number }, (error) => {
         rpc.failAll(error);
         onDeath(error);
@@ -60,6 +65,7 @@ export class Threads {
       all.push(thread);
       const rpc: Rpc = new Rpc(thread.port, {
         ...options.handlers,
+        ...handlers,
         log: ({ level, message, fields }: RemoteLogLine) => options.log[level](message, fields),
       });
       return rpc;
@@ -74,6 +80,15 @@ export class Threads {
   /** One more merger; its death is not the server's, since it owns nothing. */
   addMerger(number: number, onDeath: (error: Error) => void): Rpc {
     return this.#connect("merger", number, onDeath);
+  }
+
+  /**
+   * One more shipper; its death is not the server's, since it owns nothing.
+   *
+   * @param handlers What it may call.
+   */
+  addShipper(handlers: Readonly<Record<string, Handler>>, onDeath: (error: Error) => void): Rpc {
+    return this.#connect("shipper", 0, onDeath, handlers);
   }
 
   /** Number of the writer that has a shard: spread by incarnation, fixed while the server runs. */

@@ -15,6 +15,7 @@
 import { ByteReader, ByteWriter } from "../base/bytes.ts";
 import { CorruptionError } from "../base/errors.ts";
 import { bitWidth } from "./bitpack.ts";
+import { afterVarint, readVarint } from "./postings_bits.ts";
 import { uuidFromBytes, uuidToBytes } from "./uuid_bytes.ts";
 
 export const ID_BLOCK_DOCS = 32;
@@ -172,6 +173,9 @@ export class IdBlockDecoder {
   readonly #bits: number;
   readonly #shared = new Uint32Array(ID_BLOCK_DOCS);
   readonly #rest = new Uint32Array(ID_BLOCK_DOCS);
+  /** Ids that `decodeAll` found, one after another: id i ends at ends[i]. */
+  all: Uint8Array = new Uint8Array(ID_BLOCK_DOCS * 32);
+  readonly ends: Uint32Array = new Uint32Array(ID_BLOCK_DOCS);
   /** The id that `decode` found: [0, length) is used. */
   bytes = new Uint8Array(64);
   length = 0;
@@ -182,17 +186,66 @@ export class IdBlockDecoder {
     this.#alphabet.set(meta.alphabet);
   }
 
-  /**
-   * Decodes id `which` of a block of `count` ids.
-   *
-   * @param each Called for every id up to it, when given.
-   */
-  decode(
-    block: Uint8Array,
-    count: number,
-    which: number,
-    each?: (bytes: Uint8Array, length: number) => void,
-  ): void {
+  /** Decodes all `count` ids of a block into `all` and `ends`. */
+  decodeAll(block: Uint8Array, count: number): void {
+    const rests = this.#rest;
+    const shareds = this.#shared;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const token = block[at++]!;
+      shareds[i] = token >>> 4;
+      rests[i] = token & 15;
+      if (token < 0xf0 && (token & 15) < 15) continue;
+      if (shareds[i] === 15) {
+        shareds[i] = 15 + readVarint(block, at);
+        at = afterVarint();
+      }
+      if (rests[i] === 15) {
+        rests[i] = 15 + readVarint(block, at);
+        at = afterVarint();
+      }
+    }
+    const bits = this.#bits;
+    const mask = (1 << bits) - 1;
+    const alphabet = this.#alphabet;
+    let held = 0;
+    let heldBits = 0;
+    let start = 0;
+    let previous = 0;
+    for (let i = 0; i < count; i++) {
+      const shared = shareds[i]!;
+      const length = shared + rests[i]!;
+      if (shared > previous || length > block.length * 8 + previous) {
+        throw new CorruptionError("Cannot decode id block: lengths leave the block");
+      }
+      const from = start - previous;
+      if (start + length > this.all.length) this.#growAll(start + length);
+      const all = this.all;
+      for (let k = 0; k < shared; k++) all[start + k] = all[from + k]!;
+      for (let k = shared; k < length; k++) {
+        if (heldBits < bits) {
+          held |= block[at++]! << heldBits;
+          heldBits += 8;
+        }
+        all[start + k] = alphabet[held & mask]!;
+        held >>>= bits;
+        heldBits -= bits;
+      }
+      previous = length;
+      start += length;
+      this.ends[i] = start;
+    }
+    if (at > block.length) throw new CorruptionError("Cannot decode id block: ids pass its end");
+  }
+
+  #growAll(length: number): void {
+    const grown = new Uint8Array(length * 2);
+    grown.set(this.all);
+    this.all = grown;
+  }
+
+  /** Decodes id `which` of a block of `count` ids. */
+  decode(block: Uint8Array, count: number, which: number): void {
     const reader = new ByteReader(block);
     for (let i = 0; i < count; i++) {
       const token = reader.u8();
@@ -221,7 +274,6 @@ export class IdBlockDecoder {
         heldBits -= this.#bits;
       }
       previous = length;
-      if (each) each(this.bytes, length);
     }
     this.length = previous;
   }

@@ -6,6 +6,15 @@
 import { RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import type { DirectorySnapshots } from "../control/snapshots.ts";
+import {
+  type BackupRoutesOptions,
+  cancelBackup,
+  createBackup,
+  deleteBackup,
+  getBackup,
+  listBackups,
+  restoreBackup,
+} from "./backups.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Health, healthOf, type HealthWarning } from "../engine/health.ts";
 import type { ShardStats } from "../engine/messages.ts";
@@ -53,9 +62,13 @@ export interface NativeOptions {
   readonly metrics: Metrics;
   readonly facts: ServerFacts;
   readonly snapshots: DirectorySnapshots;
+  readonly backups: BackupRoutesOptions;
 }
 
-type EngineHandler = (engine: Engine, context: RequestContext) => Promise<Answer> | Answer;
+type EngineHandler = (
+  engine: Engine,
+  context: RequestContext,
+) => Promise<Answer | Response> | Answer | Response;
 
 const WRITE_PARAMETERS = ["refresh", "if_seq_no", "if_primary_term"];
 
@@ -101,6 +114,30 @@ export function nativeRouter(options: NativeOptions): Router {
   });
   on("DELETE", "/v1/admin/snapshot/{name}", (_engine, context) => deleteSnapshot(snapshots, context), {
     name: "snapshots.delete",
+  });
+  const { backups } = options;
+  on("POST", "/v1/admin/backup", (_engine, context) => createBackup(backups, context), {
+    name: "backups.create",
+    accepts: JSON_BODIES,
+    parameters: ["wait"],
+  });
+  on("GET", "/v1/admin/backups", (_engine, context) => listBackups(backups, context), {
+    name: "backups.list",
+    parameters: ["repository"],
+  });
+  on("GET", "/v1/admin/backups/{id}", (_engine, context) => getBackup(backups, context), {
+    name: "backups.get",
+  });
+  on("DELETE", "/v1/admin/backups/{id}", (_engine, context) => deleteBackup(backups, context), {
+    name: "backups.delete",
+    parameters: ["repository"],
+  });
+  on("POST", "/v1/admin/backups/{id}/_cancel", (_engine, context) => cancelBackup(backups, context), {
+    name: "backups.cancel",
+  });
+  on("POST", "/v1/admin/restore", (_engine, context) => restoreBackup(backups, context), {
+    name: "backups.restore",
+    accepts: JSON_BODIES,
   });
   on("POST", "/v1/indices/{name}/_attach", attachIndex, { name: "indices.attach", parameters: ["rename"] });
   on("GET", "/v1/indices", listIndices, { name: "indices.list" });

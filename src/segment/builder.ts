@@ -91,7 +91,11 @@ export function* buildSegmentInto(
   yield* writeStored(input.stored, docCount, files.seg);
   files.seg.finish(encodeSegmentDirectory({ docCount, fields }));
   files.sidx.finish(new Uint8Array(0));
-  return yield* buildIds(input.ids, docCount, { uuid, sink: sinks.ids });
+  return yield* buildIds(input.ids, docCount, {
+    uuid,
+    sink: sinks.ids,
+    ...(input.idBytes ? { used: input.idBytes } : {}),
+  });
 }
 
 function* writeField(field: FieldInput, docCount: number, files: SequenceFiles): Generator<void, FieldEntry> {
@@ -117,10 +121,11 @@ function* writeFieldWithTerms(
     const terms = yield* writeTerms(field, files.seg, docCount, used);
     return { name, type, parts: FieldPart.Terms, column: undefined, terms };
   }
+  // Terms first: a merge learns the ordinals from them.
+  const terms = yield* writeTerms(field, files.seg, docCount, used);
   const column = field.column
     ? yield* writeOrdinalColumn(field, docCount, files)
     : yield* writePresence(field, docCount, files);
-  const terms = yield* writeTerms(field, files.seg, docCount, used);
   const parts = FieldPart.Terms | (field.column ? FieldPart.Ordinals : FieldPart.PresenceOnly);
   return { name, type, parts, column, terms };
 }

@@ -63,7 +63,7 @@ export class Door implements RunView {
 
   /** Verifies every page again, whatever the bitmap says. For scrubbing. */
   verifyAll(): void {
-    const window = this.image.pages?.window("");
+    const window = this.image.pages?.window("", this.pageCount - 1);
     for (let page = 0; page < this.pageCount; page++) {
       window?.hold(page, page);
       this.#verifyPage(page);
@@ -72,7 +72,7 @@ export class Door implements RunView {
 
   /** Verifies the pages without a bit in `known`, in steps. */
   *verifyOthers(known: Uint32Array): Generator<void, void> {
-    const window = this.image.pages?.window("");
+    const window = this.image.pages?.window("", this.pageCount - 1);
     for (let page = 0; page < this.pageCount; page++) {
       if ((known[page >>> 5]! & (1 << (page & 31))) !== 0) continue;
       window?.hold(page, page);
@@ -118,7 +118,8 @@ class DoorRun implements Run {
     this.length = entry.length;
     this.#offset = entry.offset;
     this.#verified = door.image.verified;
-    this.#window = door.image.pages?.window(entry.name);
+    const lastPage = Math.floor((entry.offset + Math.max(0, entry.length - 1)) / PAGE_BYTES);
+    this.#window = door.image.pages?.window(entry.name, lastPage);
     this.bytes = door.image.bytes.subarray(entry.offset, entry.offset + entry.length);
   }
 

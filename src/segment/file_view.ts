@@ -27,8 +27,11 @@ export interface FileImage {
 
 /** Brings pages of an image into memory and lets go of others. */
 export interface PageKeeper {
-  /** @param run Its name, `<field>:<part>`. */
-  window(run: string): PageWindow;
+  /**
+   * @param run Its name, `<field>:<part>`.
+   * @param lastPage The page that it ends in.
+   */
+  window(run: string, lastPage: number): PageWindow;
 }
 
 /** Pages of one run. */

@@ -46,45 +46,46 @@ const INDEX_IDS = 1 << 16;
 export function* buildIds(
   open: () => IdCursor,
   docCount: number,
-  options: { readonly uuid: string; readonly sink: ByteSink },
+  options: { readonly uuid: string; readonly sink: ByteSink; readonly used?: Uint8Array },
 ): Generator<void, IdsBodyState> {
   const file = new RunFile(FileKind.Ids, options.uuid, options);
-  const { used, hashes } = yield* scanIds(open(), docCount);
-  const meta = idsMeta(docCount, used);
-  yield* writeBlocks(open(), meta, file);
+  const meta = idsMeta(docCount, options.used ?? (yield* scanBytes(open())));
+  const hashes = yield* writeBlocks(open(), meta, file);
   yield* writeIndex(hashes, meta, file);
   const metaBytes = new ByteWriter();
   encodeIdsMeta(meta, metaBytes);
   return { open: file.suspend(), meta: metaBytes.toBytes() };
 }
 
-function* scanIds(
-  cursor: IdCursor,
-  docCount: number,
-): Generator<void, { readonly used: Uint8Array; readonly hashes: Uint32Array }> {
+/** By byte value: 1 where it occurs in an id. */
+function* scanBytes(cursor: IdCursor): Generator<void, Uint8Array> {
   const used = new Uint8Array(256);
-  const hashes = new Uint32Array(docCount);
-  let doc = 0;
-  while (cursor.next()) {
-    const { bytes, start, end } = cursor;
-    for (let i = start; i < end; i++) used[bytes[i]!] = 1;
-    assert(doc < docCount, "there are as many ids as documents");
-    hashes[doc++] = hashId(bytes, start, end);
+  for (let doc = 1; cursor.next(); doc++) {
+    markBytes(cursor.bytes, cursor.start, cursor.end, used);
     if (doc % YIELD_IDS === 0) yield;
   }
-  assert(doc === docCount, `${doc} ids for ${docCount} documents`);
-  return { used, hashes };
+  return used;
 }
 
-function* writeBlocks(cursor: IdCursor, meta: IdsMeta, file: RunWriter): Generator<void, void> {
+function markBytes(bytes: Uint8Array, start: number, end: number, used: Uint8Array): void {
+  for (let at = start; at < end; at++) used[bytes[at]!] = 1;
+}
+
+/** Returns the ids' hashes. */
+function* writeBlocks(cursor: IdCursor, meta: IdsMeta, file: RunWriter): Generator<void, Uint32Array> {
+  const hashes = new Uint32Array(meta.docCount);
   const encoder = new IdBlockEncoder(meta);
   const out = new ByteWriter(65536);
   const offsets = new ByteWriter(Math.ceil(meta.docCount / ID_BLOCK_DOCS) * 4);
   let written = 0;
   file.begin("ids:blocks");
-  for (let doc = 0; cursor.next(); doc++) {
+  let doc = 0;
+  for (; cursor.next(); doc++) {
+    const { bytes, start, end } = cursor;
+    assert(doc < meta.docCount, "there are as many ids as documents");
+    hashes[doc] = hashId(bytes, start, end);
     if (encoder.count === 0) offsets.u32((written + out.length) / 4);
-    encoder.add(cursor.bytes, cursor.start, cursor.end);
+    encoder.add(bytes, start, end);
     if (encoder.count === ID_BLOCK_DOCS) encoder.finish(out);
     if (doc % YIELD_IDS === YIELD_IDS - 1) {
       // Only between blocks: YIELD_IDS is a multiple of ID_BLOCK_DOCS.
@@ -94,12 +95,14 @@ function* writeBlocks(cursor: IdCursor, meta: IdsMeta, file: RunWriter): Generat
       yield;
     }
   }
+  assert(doc === meta.docCount, `${doc} ids for ${meta.docCount} documents`);
   if (encoder.count > 0) encoder.finish(out);
   file.append(out.bytes());
   file.end();
   file.begin("ids:offsets");
   file.append(offsets.bytes());
   file.end();
+  return hashes;
 }
 
 function* writeIndex(hashes: Uint32Array, meta: IdsMeta, file: RunWriter): Generator<void, void> {

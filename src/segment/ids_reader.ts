@@ -90,9 +90,18 @@ export class IdsReader {
 
   /** Ids in doc order. */
   cursor(): IdCursor {
-    return new StoredIdCursor(this.docCount, (doc, each) => {
-      this.#decode(Math.min(doc + ID_BLOCK_DOCS, this.docCount) - 1, each);
+    return new StoredIdCursor(this.docCount, new IdBlockDecoder(this.#meta), (block, into) => {
+      into.decodeAll(this.#block(block), Math.min(ID_BLOCK_DOCS, this.docCount - block * ID_BLOCK_DOCS));
     });
+  }
+
+  /** By byte value: 1 where it may occur in an id. */
+  get usedBytes(): Uint8Array {
+    const { alphabet } = this.#meta;
+    const used = new Uint8Array(256);
+    if (alphabet.length === 0 && this.docCount > 0) used.fill(1);
+    for (const byte of alphabet) used[byte] = 1;
+    return used;
   }
 
   get tombstones(): readonly Tombstones[] {
@@ -121,16 +130,20 @@ export class IdsReader {
     return true;
   }
 
-  /** Leaves the id of `doc` in the decoder; calls `each` for it and those before it in its block. */
-  #decode(doc: number, each?: (bytes: Uint8Array, length: number) => void): void {
+  /** Leaves the id of `doc` in the decoder. */
+  #decode(doc: number): void {
     assert(doc >= 0 && doc < this.docCount, `doc ${doc} is in the segment`);
     const block = Math.floor(doc / ID_BLOCK_DOCS);
+    const count = Math.min(ID_BLOCK_DOCS, this.docCount - block * ID_BLOCK_DOCS);
+    this.#decoder.decode(this.#block(block), count, doc - block * ID_BLOCK_DOCS);
+  }
+
+  #block(block: number): Uint8Array {
     const last = block === this.#offsetWords.length - 1;
     this.#offsets.touch(block * 4, last ? 4 : 8);
     const from = this.#offsetWords[block]! * 4;
     const to = last ? this.#blocks.length : this.#offsetWords[block + 1]! * 4;
-    const count = Math.min(ID_BLOCK_DOCS, this.docCount - block * ID_BLOCK_DOCS);
-    this.#decoder.decode(this.#blocks.view(from, to - from), count, doc - block * ID_BLOCK_DOCS, each);
+    return this.#blocks.view(from, to - from);
   }
 }
 
@@ -186,44 +199,35 @@ class PackedRun {
 
 /** Decodes each block once. */
 class StoredIdCursor implements IdCursor {
-  bytes: Uint8Array = new Uint8Array(ID_BLOCK_DOCS * 32);
   start = 0;
   end = 0;
-  readonly #ends = new Uint32Array(ID_BLOCK_DOCS);
   readonly #docCount: number;
-  /** Decodes the block that starts at a doc, calling back for each id. */
-  readonly #decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void;
+  readonly #decoder: IdBlockDecoder;
+  readonly #load: (block: number, into: IdBlockDecoder) => void;
   #doc = 0;
 
+  /** @param load Decodes a whole block. */
   constructor(
     docCount: number,
-    decode: (doc: number, each: (bytes: Uint8Array, length: number) => void) => void,
+    decoder: IdBlockDecoder,
+    load: (block: number, into: IdBlockDecoder) => void,
   ) {
     this.#docCount = docCount;
-    this.#decode = decode;
+    this.#decoder = decoder;
+    this.#load = load;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#decoder.all;
   }
 
   next(): boolean {
     if (this.#doc === this.#docCount) return false;
-    const i = this.#doc++ % ID_BLOCK_DOCS;
-    if (i === 0) this.#load();
-    this.start = i === 0 ? 0 : this.#ends[i - 1]!;
-    this.end = this.#ends[i]!;
+    const i = this.#doc % ID_BLOCK_DOCS;
+    if (i === 0) this.#load(this.#doc / ID_BLOCK_DOCS, this.#decoder);
+    this.#doc++;
+    this.start = i === 0 ? 0 : this.#decoder.ends[i - 1]!;
+    this.end = this.#decoder.ends[i]!;
     return true;
-  }
-
-  #load(): void {
-    let count = 0;
-    let at = 0;
-    this.#decode(this.#doc - 1, (bytes, length) => {
-      if (at + length > this.bytes.length) {
-        const grown = new Uint8Array((at + length) * 2);
-        grown.set(this.bytes);
-        this.bytes = grown;
-      }
-      this.bytes.set(bytes.subarray(0, length), at);
-      at += length;
-      this.#ends[count++] = at;
-    });
   }
 }

@@ -13,6 +13,11 @@ export interface SegmentInput {
   /** Any order; names are unique. */
   readonly fields: readonly FieldInput[];
   readonly ids: () => IdCursor;
+  /**
+   * By byte value: 1 where it occurs in some id (and perhaps where it does not), so that the builder reads the ids once
+   * only. Undefined: not known.
+   */
+  readonly idBytes?: Uint8Array;
   readonly stored: StoredInput;
 }
 

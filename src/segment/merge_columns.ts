@@ -27,6 +27,8 @@ class MergedPairs<V extends AnyValues> {
   #part = -1;
   #pairs: PartPairs<V> | undefined;
   #nextDoc = 0;
+  /** First doc of the batch, those that died included. */
+  #firstDoc = 0;
   /** Gathered and not yet handed out. */
   #batch: { readonly count: number; readonly owners: Uint32Array; readonly values: V } | undefined;
   #at = 0;
@@ -48,9 +50,11 @@ class MergedPairs<V extends AnyValues> {
       }
       const { count, owners, values: from } = this.#batch;
       const n = Math.min(docs.length - filled, count - this.#at);
-      const { docMap } = this.#parts[this.#part]!;
-      for (let i = 0; i < n; i++) docs[filled + i] = docMap[this.#docs[owners[this.#at + i]!]!]!;
-      copyValues(from, this.#at, n, values, filled);
+      const { docMap, base } = this.#parts[this.#part]!;
+      if (base >= 0) placeOwners(owners, this.#at, n, base + this.#firstDoc, docs, filled);
+      else mapOwners(owners, this.#at, n, this.#docs, docMap, docs, filled);
+      // Both are of one kind: the copy is the machine's.
+      (values as Uint32Array).set(from.subarray(this.#at, this.#at + n) as Uint32Array, filled);
       this.#at += n;
       filled += n;
     }
@@ -70,6 +74,7 @@ class MergedPairs<V extends AnyValues> {
     }
     const to = Math.min(this.#nextDoc + BATCH_DOCS, part.reader.docCount);
     const n = liveDocs(part, this.#nextDoc, to, this.#docs);
+    this.#firstDoc = this.#nextDoc;
     this.#nextDoc = to;
     this.#batch = this.#pairs.gather(this.#docs, n);
     this.#at = 0;
@@ -77,8 +82,29 @@ class MergedPairs<V extends AnyValues> {
   }
 }
 
-function copyValues<V extends AnyValues>(from: V, at: number, n: number, to: V, toAt: number): void {
-  for (let i = 0; i < n; i++) to[toAt + i] = from[at + i]!;
+/** New docs of owners[at, at + n), where all documents live: the batch's first one's is `base`. */
+function placeOwners(
+  owners: Uint32Array,
+  at: number,
+  n: number,
+  base: number,
+  docs: Uint32Array,
+  to: number,
+): void {
+  for (let i = 0; i < n; i++) docs[to + i] = base + owners[at + i]!;
+}
+
+/** The same where some died: `from` are the docs that the owners index. */
+function mapOwners(
+  owners: Uint32Array,
+  at: number,
+  n: number,
+  from: Uint32Array,
+  docMap: Uint32Array,
+  docs: Uint32Array,
+  to: number,
+): void {
+  for (let i = 0; i < n; i++) docs[to + i] = docMap[from[owners[at + i]!]!]!;
 }
 
 /** Numbers of a field; wide as soon as one part's are. */

@@ -12,7 +12,8 @@ import type { FieldInput, IdCursor, SegmentInput } from "./input.ts";
 import { mergedNumbers, mergedOrdinals } from "./merge_columns.ts";
 import { DROPPED, mapDocs, type MergePart } from "./merge_parts.ts";
 import { mergedBlocks } from "./merge_stored.ts";
-import { mergedNorms, MergedTerms, mergeOrdinalMaps } from "./merge_terms.ts";
+import { mergedNorms } from "./merge_norms.ts";
+import { MergedTerms, mergeOrdinalMaps, newOrdinalMaps, type OrdinalMaps, usedBytes } from "./merge_terms.ts";
 import { StoredSegment } from "./open.ts";
 import type { SegmentReader } from "./reader.ts";
 import { parseTermsMeta } from "./terms_meta.ts";
@@ -39,16 +40,21 @@ export function mergeInput(sources: readonly MergeSource[]): Merge {
     docCount,
     fields: mergeFields(parts),
     ids: () => mergedIds(parts),
+    idBytes: idBytes(parts),
     stored: { blocks: { [Symbol.iterator]: () => mergedBlocks(parts) } },
   };
   return { input, docMaps: parts.map(({ docMap }) => docMap) };
 }
 
-/** Ordinal maps of the field that was asked for last: fields are built one after another. */
-interface OrdinalMaps {
+/** Ordinals of the field whose terms were read last: fields are built one after another. */
+interface KeptOrdinals {
   field: string;
-  maps: readonly Uint32Array[];
+  maps: OrdinalMaps;
+  /** Whose passing fills the maps. */
+  terms: MergedTerms | undefined;
 }
+
+const NOTHING_KEPT: KeptOrdinals = { field: "", maps: [], terms: undefined };
 
 function mergeFields(parts: readonly MergePart[]): FieldInput[] {
   const entries = new Map<string, FieldEntry[]>();
@@ -59,14 +65,14 @@ function mergeFields(parts: readonly MergePart[]): FieldInput[] {
       else entries.set(entry.name, [entry]);
     }
   }
-  const kept: OrdinalMaps = { field: "", maps: [] };
+  const kept = { ...NOTHING_KEPT };
   return Array.from(entries.values(), (list) => mergeField(parts, list, kept));
 }
 
 function mergeField(
   parts: readonly MergePart[],
   entries: readonly FieldEntry[],
-  kept: OrdinalMaps,
+  kept: KeptOrdinals,
 ): FieldInput {
   const { name, type, parts: first } = entries[0]!;
   assert(entries.every((entry) => entry.parts === first), `field ${name} is stored alike in all segments`);
@@ -76,6 +82,10 @@ function mergeField(
   }
   const metas = entries.map(({ terms }) => parseTermsMeta(terms));
   const postings = metas.some((meta) => meta.postings);
+  // deno-lint-ignore require-yield
+  const prepare = function* () {
+    return usedBytes(parts, name);
+  };
   if (metas.some((meta) => meta.norms !== null)) {
     const positions = metas.every((meta) => meta.positions);
     return {
@@ -83,26 +93,42 @@ function mergeField(
       name,
       type,
       positions,
+      prepare,
       norms: metas.some(({ norms }) => norms !== null && norms.kind !== "none"),
       openTerms: () => new MergedTerms(parts, name, { postings: true, freqs: true, positions }),
       openNorms: () => mergedNorms(parts, name),
     };
   }
+  const column = (first & FieldPart.Ordinals) !== 0;
   return {
     kind: "terms",
     name,
     type,
-    column: (first & FieldPart.Ordinals) !== 0,
+    column,
     postings,
-    openTerms: () => new MergedTerms(parts, name, { postings, freqs: false, positions: false }),
+    prepare,
+    release: () => {
+      Object.assign(kept, NOTHING_KEPT);
+    },
+    openTerms: () => {
+      const maps = column ? newOrdinalMaps(parts, name) : undefined;
+      const terms = new MergedTerms(parts, name, { postings, freqs: false, positions: false }, maps);
+      if (maps) Object.assign(kept, { field: name, maps, terms });
+      return terms;
+    },
     openOrdinals: () => {
-      if (kept.field !== name) {
-        kept.field = name;
-        kept.maps = mergeOrdinalMaps(parts, name);
+      if (kept.field !== name || kept.terms?.done === false) {
+        Object.assign(kept, { field: name, maps: mergeOrdinalMaps(parts, name), terms: undefined });
       }
       return mergedOrdinals(parts, name, kept.maps);
     },
   };
+}
+
+function idBytes(parts: readonly MergePart[]): Uint8Array {
+  const used = new Uint8Array(256);
+  for (const { reader } of parts) reader.ids.usedBytes.forEach((is, byte) => used[byte]! |= is);
+  return used;
 }
 
 function mergedIds(parts: readonly MergePart[]): IdCursor {

@@ -15,6 +15,8 @@ export interface MergePart {
   readonly live: Uint32Array | null;
   /** Old doc -> new doc, or DROPPED. */
   readonly docMap: Uint32Array;
+  /** Where all live: what is added to an old doc to get the new one. Else -1. */
+  readonly base: number;
 }
 
 /** The order of the result is the parts' order, dead documents left out. */
@@ -23,13 +25,26 @@ export function mapDocs(
 ): { readonly parts: readonly MergePart[]; readonly docCount: number } {
   let next = 0;
   const mapped = parts.map(({ reader, live }): MergePart => {
+    const first = next;
     const docMap = new Uint32Array(reader.docCount);
-    for (let doc = 0; doc < docMap.length; doc++) {
-      docMap[doc] = live === null || (live[doc >>> 5]! & (1 << (doc & 31))) !== 0 ? next++ : DROPPED;
-    }
-    return { reader, live, docMap };
+    next = live === null ? mapAll(docMap, first) : mapLive(docMap, live, first);
+    const allLive = next - first === docMap.length;
+    return { reader, live: allLive ? null : live, docMap, base: allLive ? first : -1 };
   });
   return { parts: mapped, docCount: next };
+}
+
+function mapAll(docMap: Uint32Array, first: number): number {
+  for (let doc = 0; doc < docMap.length; doc++) docMap[doc] = first + doc;
+  return first + docMap.length;
+}
+
+function mapLive(docMap: Uint32Array, live: Uint32Array, first: number): number {
+  let next = first;
+  for (let doc = 0; doc < docMap.length; doc++) {
+    docMap[doc] = (live[doc >>> 5]! & (1 << (doc & 31))) !== 0 ? next++ : DROPPED;
+  }
+  return next;
 }
 
 /** Writes the live docs of [from, to) into `docs` and returns how many. */

@@ -1,6 +1,7 @@
 /**
  * Stored sources of several segments as one. A block whose documents all live is copied as it is, unless it is too
- * small to be worth keeping apart: many refreshes' small blocks become few large ones.
+ * small to be worth keeping apart: many refreshes' small blocks become few large ones. Where few documents wait for
+ * company, they share the next block, which then becomes two of about half its size: the one behind is copied again.
  *
  * @module
  */
@@ -10,7 +11,7 @@ import { STORED_BLOCK_BYTES, StoredWriter } from "./stored.ts";
 
 /** Smaller blocks are recompressed with their neighbours. */
 const COPIED_BYTES_MIN = STORED_BLOCK_BYTES * 0.6;
-/** So are blocks behind less than this, which would have to become a block of its own. */
+/** Documents of less than this do not become a block of their own. */
 const CLOSED_BYTES_MIN = STORED_BLOCK_BYTES * 0.4;
 
 export function* mergedBlocks(parts: readonly MergePart[]): Generator<StoredBlock> {
@@ -20,16 +21,21 @@ export function* mergedBlocks(parts: readonly MergePart[]): Generator<StoredBloc
     for (let b = 0; b < reader.stored.blockCount; b++) {
       const block = reader.stored.block(b);
       const endDoc = firstDoc + block.docCount;
-      const copies = block.rawBytes >= COPIED_BYTES_MIN && allLive(docMap, firstDoc, endDoc) &&
-        (writer.pendingBytes === 0 || writer.pendingBytes >= CLOSED_BYTES_MIN);
-      if (copies) {
-        // A mapped block may be gone before the merge's output is written: the copy is the output's own.
+      const isWhole = block.rawBytes >= COPIED_BYTES_MIN && allLive(docMap, firstDoc, endDoc);
+      const waiting = writer.pendingBytes;
+      if (isWhole && (waiting === 0 || waiting >= CLOSED_BYTES_MIN)) {
+        // The block's page may be gone before the output is written: the copy is the output's own.
         writer.addBlock({ ...block, bytes: block.bytes.slice() });
       } else {
+        const half = isWhole ? (waiting + block.rawBytes) / 2 : Infinity;
+        let halved = false;
         for (let doc = firstDoc; doc < endDoc; doc++) {
           if (docMap[doc] === DROPPED) continue;
           const source = reader.stored.source(doc);
           writer.add(source, 0, source.length);
+          if (halved || writer.pendingBytes < half) continue;
+          writer.close();
+          halved = true;
         }
       }
       firstDoc = endDoc;

@@ -16,18 +16,11 @@ import { markPresent, openNorms } from "./norms.ts";
 import { StoredNumericColumn } from "./numeric_column.ts";
 import { StoredOrdinalColumn } from "./ordinal_column.ts";
 import { presenceOpener, type PresenceReader, Starts } from "./presence.ts";
-import type {
-  ColumnInfo,
-  NumericColumn,
-  OrdinalColumn,
-  SegmentReader,
-  TermDictionary,
-  Tombstones,
-} from "./reader.ts";
+import type { ColumnInfo, NumericColumn, OrdinalColumn, SegmentReader, Tombstones } from "./reader.ts";
 import { Sequence } from "./sequence_reader.ts";
 import { StoredReader } from "./stored.ts";
 import { parseTermsMeta, type TermsMeta } from "./terms_meta.ts";
-import { openTerms } from "./terms_reader.ts";
+import { openTerms, type StoredTerms } from "./terms_reader.ts";
 
 /**
  * Checks footers, directories and that the three files belong together now, each page on first touch; the cost
@@ -45,7 +38,7 @@ interface OpenField {
   readonly entry: FieldEntry;
   numeric?: NumericColumn;
   ordinals?: OrdinalColumn;
-  terms?: TermDictionary;
+  terms?: StoredTerms;
   norms?: Uint8Array;
   presence?: () => PresenceReader;
 }
@@ -132,7 +125,7 @@ export class StoredSegment implements SegmentReader {
     });
   }
 
-  terms(field: string): TermDictionary | undefined {
+  terms(field: string): StoredTerms | undefined {
     const open = this.#fields.get(field);
     if (!open || (open.entry.parts & FieldPart.Terms) === 0) return undefined;
     return open.terms ??= openTerms(field, this.#termsMeta(open.entry), this.#seg);

@@ -3,6 +3,8 @@
  * touched, and given back when its run has moved on. So a merge's memory does not grow with its inputs, and a read error
  * is an error instead of the end of the process.
  *
+ * A run that is read front to back is read a few pages ahead: fewer, longer reads.
+ *
  * Invariant: of each run the last `KEPT_RANGES` ranges that were asked for are in memory. Readers rely on no more: they
  * decode what they touched before they touch `KEPT_RANGES` further ranges of that run. Fields are read one after another,
  * so the first range of another field lets go of all before it.
@@ -29,6 +31,8 @@ export interface PageRoom {
 
 /** Ranges of a run that stay in memory. */
 export const KEPT_RANGES = 4;
+/** Pages that are read at once where a run is read front to back. */
+const AHEAD_PAGES = 4;
 
 export class PagedFile implements PageKeeper {
   readonly image: FileImage;
@@ -74,11 +78,11 @@ export class PagedFile implements PageKeeper {
     if (bodyBytes <= footerAt) this.#pin(Math.floor(bodyBytes / PAGE_BYTES), this.#pageCount - 1);
   }
 
-  window(run: string): PageWindow {
+  window(run: string, lastPage: number): PageWindow {
     let window = this.#windows.get(run);
     if (!window) {
       const colon = run.lastIndexOf(":");
-      this.#windows.set(run, window = new Window(this, colon < 0 ? run : run.slice(0, colon)));
+      this.#windows.set(run, window = new Window(this, colon < 0 ? run : run.slice(0, colon), lastPage));
     }
     return window;
   }
@@ -110,7 +114,13 @@ export class PagedFile implements PageKeeper {
   }
 
   drop(first: number, last: number): void {
-    for (let page = first; page <= last; page++) if (--this.#holders[page]! === 0) this.#unload(page);
+    for (let page = first; page <= last; page++) {
+      if (--this.#holders[page]! > 0) continue;
+      let end = page + 1;
+      while (end <= last && this.#holders[end] === 1) this.#holders[end++] = 0;
+      this.#unload(page, end - 1);
+      page = end - 1;
+    }
   }
 
   #pin(first: number, last: number): void {
@@ -133,13 +143,16 @@ export class PagedFile implements PageKeeper {
     this.residentPagesMax = Math.max(this.residentPagesMax, this.residentPages);
   }
 
-  #unload(page: number): void {
-    const bit = 1 << (page & 31);
-    this.#known[page >>> 5]! |= this.#verified[page >>> 5]! & bit;
-    this.#verified[page >>> 5]! &= ~bit;
-    const offset = page * PAGE_BYTES;
-    this.#room.release(offset, Math.min(PAGE_BYTES, this.#source.sizeBytes - offset));
-    this.residentPages--;
+  #unload(first: number, last: number): void {
+    for (let page = first; page <= last; page++) {
+      const bit = 1 << (page & 31);
+      this.#known[page >>> 5]! |= this.#verified[page >>> 5]! & bit;
+      this.#verified[page >>> 5]! &= ~bit;
+    }
+    const offset = first * PAGE_BYTES;
+    const end = Math.min((last + 1) * PAGE_BYTES, this.#source.sizeBytes);
+    this.#room.release(offset, end - offset);
+    this.residentPages -= last - first + 1;
   }
 }
 
@@ -150,9 +163,14 @@ class Window implements PageWindow {
   readonly #lasts = new Int32Array(KEPT_RANGES).fill(-1);
   #newest = 0;
   #active = false;
+  readonly #lastPage: number;
+  /** Pages that were read ahead; none: the first is behind the last. */
+  #aheadFirst = 0;
+  #aheadLast = -1;
 
-  constructor(file: PagedFile, readonly field: string) {
+  constructor(file: PagedFile, readonly field: string, lastPage: number) {
     this.#file = file;
+    this.#lastPage = lastPage;
   }
 
   hold(first: number, last: number): void {
@@ -161,6 +179,8 @@ class Window implements PageWindow {
       this.#file.enter(this);
       this.#active = true;
     }
+    // One page on from where it was: it goes on like that.
+    if (last === this.#lasts[this.#newest]! + 1 && last > this.#aheadLast) this.#readAhead(last);
     // Taken before the oldest goes: they may share pages, and a range that was there moves to the front.
     this.#file.take(first, last);
     const at = (this.#newest + 1) % KEPT_RANGES;
@@ -170,8 +190,19 @@ class Window implements PageWindow {
     this.#newest = at;
   }
 
+  #readAhead(page: number): void {
+    const last = Math.min(page + AHEAD_PAGES - 1, this.#lastPage);
+    if (last <= page) return;
+    this.#file.take(page, last);
+    if (this.#aheadLast >= 0) this.#file.drop(this.#aheadFirst, this.#aheadLast);
+    this.#aheadFirst = page;
+    this.#aheadLast = last;
+  }
+
   /** Lets go of everything. */
   empty(): void {
+    if (this.#aheadLast >= 0) this.#file.drop(this.#aheadFirst, this.#aheadLast);
+    this.#aheadLast = -1;
     for (let i = 0; i < KEPT_RANGES; i++) {
       if (this.#firsts[i]! >= 0) this.#file.drop(this.#firsts[i]!, this.#lasts[i]!);
       this.#firsts[i] = this.#lasts[i] = -1;

@@ -68,7 +68,7 @@ const JOIN_BYTES = 1 << 20;
 /** Small appends are gathered up to this size. */
 const CHUNK_BYTES = 65536;
 /** Pieces at least this large are not copied when they are given away. */
-const OWNED_BYTES_MIN = 4096;
+const OWNED_BYTES_MIN = 32768;
 const ZEROS = new Uint8Array(RUN_ALIGNMENT);
 
 export class RunFile implements RunWriter {

@@ -124,7 +124,8 @@ export class DoubleStats implements SequenceStats {
     }
     this.#sample.add(this.count, values, from, to);
     this.#addRange(values, from, to);
-    this.#addFractions(values, from, to);
+    // Ordinals and docs have no fractions.
+    if (values instanceof Float64Array) this.#addFractions(values, from, to);
     this.count += to - from;
   }
 
@@ -156,7 +157,7 @@ export class DoubleStats implements SequenceStats {
     this.#linear = linear;
   }
 
-  #addFractions(values: Float64Array | Uint32Array, from: number, to: number): void {
+  #addFractions(values: Float64Array, from: number, to: number): void {
     for (let i = from; i < to; i++) {
       const value = values[i]!;
       if (value === 0 && 1 / value < 0) this.#negativeZero = true;

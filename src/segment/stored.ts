@@ -75,9 +75,14 @@ export class StoredWriter {
     return closed;
   }
 
+  /** Makes a block of the documents that are in none yet. */
+  close(): void {
+    if (this.#count > 0) this.#close();
+  }
+
   /** Appends a block that was compressed before, as it is. */
   addBlock(block: StoredBlock): void {
-    if (this.#count > 0) this.#close();
+    this.close();
     this.#push(block);
   }
 
@@ -88,7 +93,7 @@ export class StoredWriter {
 
   /** Closes the last block and returns all that were not taken. More may be added later. */
   finish(): readonly StoredBlock[] {
-    if (this.#count > 0) this.#close();
+    this.close();
     return this.#blocks;
   }
 

@@ -34,11 +34,12 @@ const WINDOW_BYTES = 1 << 27;
  *
  * @throws {CorruptionError} A run is missing.
  */
-export function openTerms(field: string, meta: TermsMeta, view: RunView): TermDictionary {
+export function openTerms(field: string, meta: TermsMeta, view: RunView): StoredTerms {
   return new StoredTerms(field, meta, view);
 }
 
-class StoredTerms implements TermDictionary {
+/** A dictionary over its runs. Besides look-ups it shows merges what they walk: `blocks`, `lists`. */
+export class StoredTerms implements TermDictionary {
   readonly termCount: number;
   readonly docCount: number;
   readonly sumDocFreq: number;
@@ -49,8 +50,8 @@ class StoredTerms implements TermDictionary {
 
   readonly #field: string;
   readonly #meta: TermsMeta;
-  readonly #blocks: TermBlocks;
-  readonly #source: PostingsSource;
+  readonly blocks: TermBlocks;
+  readonly lists: PostingsSource;
   #term: Uint8Array = new Uint8Array(64);
 
   constructor(field: string, meta: TermsMeta, view: RunView) {
@@ -63,11 +64,11 @@ class StoredTerms implements TermDictionary {
     this.hasPostings = meta.postings;
     this.hasFreqs = meta.freqs;
     this.hasPositions = meta.positions;
-    this.#blocks = new TermBlocks(field, meta, view);
+    this.blocks = new TermBlocks(field, meta, view);
     const postings = view.run(`${field}:postings`);
     const positions = view.run(`${field}:positions`);
     let norms: Uint8Array | undefined;
-    this.#source = {
+    this.lists = {
       field,
       segmentDocs: meta.segmentDocs,
       hasFreqs: meta.freqs,
@@ -80,14 +81,14 @@ class StoredTerms implements TermDictionary {
 
   find(term: Uint8Array): TermEntry | undefined {
     if (this.termCount === 0) return undefined;
-    const index = this.#blocks.floor(term);
-    const block = this.#blocks.open(index);
+    const index = this.blocks.floor(term);
+    const block = this.blocks.open(index);
     const i = block.search(term);
-    return block.exact ? this.#blocks.entry(block, i) : undefined;
+    return block.exact ? this.blocks.entry(block, i) : undefined;
   }
 
   term(ordinal: number): Uint8Array {
-    const block = this.#blocks.open(this.#blockOf(ordinal));
+    const block = this.blocks.open(this.#blockOf(ordinal));
     const i = ordinal % TERMS_PER_BLOCK;
     const length = block.lengths[i]!;
     if (length > this.#term.length) this.#term = new Uint8Array(Math.min(TERM_BYTES_MAX, length * 2));
@@ -97,13 +98,13 @@ class StoredTerms implements TermDictionary {
 
   lowerBound(term: Uint8Array): number {
     if (this.termCount === 0) return 0;
-    const index = this.#blocks.floor(term);
-    return index * TERMS_PER_BLOCK + this.#blocks.open(index).search(term);
+    const index = this.blocks.floor(term);
+    return index * TERMS_PER_BLOCK + this.blocks.open(index).search(term);
   }
 
   iterate(from?: Uint8Array): TermIterator {
     const start = from === undefined ? 0 : this.lowerBound(from);
-    return new StoredTermIterator(this.#blocks, start, this.termCount);
+    return new StoredTermIterator(this.blocks, start, this.termCount);
   }
 
   postings(
@@ -112,12 +113,12 @@ class StoredTerms implements TermDictionary {
   ): PostingsCursor {
     if (!this.hasPostings) throw new Error(`Assertion failed: field [${this.#field}] has no postings`);
     const stored = entry instanceof StoredTermEntry ? entry : this.#entryOf(entry.ordinal);
-    return new StoredPostings(this.#source, stored, want);
+    return new StoredPostings(this.lists, stored, want);
   }
 
   #entryOf(ordinal: number): StoredTermEntry {
-    const block = this.#blocks.open(this.#blockOf(ordinal));
-    return this.#blocks.entry(block, ordinal % TERMS_PER_BLOCK);
+    const block = this.blocks.open(this.#blockOf(ordinal));
+    return this.blocks.entry(block, ordinal % TERMS_PER_BLOCK);
   }
 
   #blockOf(ordinal: number): number {
@@ -132,7 +133,7 @@ class StoredTerms implements TermDictionary {
 }
 
 /** The blocks of one dictionary. */
-class TermBlocks {
+export class TermBlocks {
   readonly layout: TermBlockLayout;
   readonly #field: string;
   readonly #meta: TermsMeta;

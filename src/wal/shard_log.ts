@@ -271,6 +271,8 @@ export class ShardLog {
     const run = async () => {
       try {
         await file.syncDataAsync();
+        // Another sync of this file may have failed meanwhile: the kernel tells one caller, and calls the pages clean.
+        this.#options.poison.check();
         if (this.#rules.marksOfSyncedRecords) this.#synced(generation, bytes, lsn);
         else this.#synced(this.#active.number, this.#bytes, this.#lsn);
       } catch (error) {

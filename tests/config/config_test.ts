@@ -200,7 +200,7 @@ Deno.test("a reload tells what changed, what must wait for a restart, and no sec
   assertEquals(Object.isFrozen(running.storage), true);
 });
 
-Deno.test("only ports, addresses, the data directory, the switches of auth and TLS, and threads need a restart", () => {
+Deno.test("only ports, addresses, the data directory, the switches of auth and TLS, shipping and threads need a restart", () => {
   assertEquals(KEYS.filter(({ key }) => key.reload === "restart").map(({ name }) => name), [
     "server.rest_port",
     "server.es_compat_port",
@@ -208,6 +208,9 @@ Deno.test("only ports, addresses, the data directory, the switches of auth and T
     "server.data_dir",
     "auth.enabled",
     "tls.enabled",
+    "backup.continuous.enabled",
+    "backup.continuous.repository",
+    "backup.continuous.stream",
     "threads.writers",
     "threads.searchers",
   ]);
@@ -219,4 +222,52 @@ Deno.test("a section without keys must be one that there is", () => {
     problem("[strage]\n"),
     "./xerj.toml, line 1: there is no section [strage]; did you mean [storage]?",
   );
+});
+
+Deno.test("repositories are sections of their own, with names, defaults and nearest keys", () => {
+  const config = load(
+    '[backup.repositories.main]\ndestination = "s3://b/p"\nkeep_last = 3\n' +
+      '[backup.repositories.disk]\ndestination = "file:///mnt/backup"\n' +
+      '[backup.continuous]\nenabled = true\nrepository = "main"\n',
+  );
+  assertEquals(Object.keys(config.repositories), ["main", "disk"]);
+  assertEquals([config.repositories["main"]!.keepLast, config.repositories["main"]!.region], [
+    3,
+    "us-east-1",
+  ]);
+  assertEquals([config.backupContinuous.enabled, config.backupContinuous.intervalMs], [true, 1000]);
+  assertEquals(
+    problem('[backup.repositories.main]\ndestination = "s3://b/p"\nregin = "x"\n'),
+    "./xerj.toml, line 3: [backup.repositories.main] has no key regin; did you mean region?",
+  );
+  assertEquals(
+    problem('[backup.repositories.main]\nregion = "x"\n'),
+    './xerj.toml, line 2: [backup.repositories.main] destination must be "s3://bucket/prefix" or "file:///path"',
+  );
+  assertEquals(
+    problem('[backup.repositories.Main]\ndestination = "s3://b/p"\n'),
+    "./xerj.toml, line 2: [backup.repositories.Main]: the name must be 1 to 64 of a-z, 0-9, '_', '-', and begin with " +
+      "a letter or digit",
+  );
+  assertEquals(
+    problem('[backup.continuous]\nenabled = true\nrepository = "mian"\n'),
+    "./xerj.toml, line 3: [backup.continuous] repository names mian, but there is no [backup.repositories.mian]",
+  );
+  assertEquals(
+    problem("[backup.continuous]\nenabld = true\n"),
+    "./xerj.toml, line 2: [backup.continuous] has no key enabld; did you mean enabled (true or false)?",
+  );
+  assertEquals(
+    problem('[backup.repositories.main]\ndestination = "s3://b/p"\nsecret_key = 5\n').includes("what it is"),
+    true,
+  );
+});
+
+Deno.test("a repository that changes is told by its destination, never by its keys", () => {
+  const before = load('[backup.repositories.main]\ndestination = "s3://b/p"\nsecret_key = "geheim"\n');
+  const after = load('[backup.repositories.main]\ndestination = "s3://b/p"\nsecret_key = "anders"\n');
+  const changes = diffConfig(before, after);
+  assertEquals(changes.map(({ key, reloadable }) => [key, reloadable]), [["backup.repositories.main", true]]);
+  assertEquals(JSON.stringify(changes).includes("anders"), false);
+  assertEquals(reloadedConfig(before, after).repositories["main"]!.secretKey, "anders");
 });

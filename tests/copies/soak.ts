@@ -51,7 +51,8 @@ async function soak(options: SoakOptions): Promise<boolean> {
     const { operationsPerSecond, binary } = options;
     const load = new Load(server, model, { operationsPerSecond, random: mulberry32(options.seed) });
     const phase = async (minutes: number, retainMs: number): Promise<ReadonlyMap<string, Tally>> => {
-      const untilMs = performance.now() + minutes * 60_000;
+      const startedMs = performance.now();
+      const untilMs = startedMs + minutes * 60_000;
       const before = model.acknowledged;
       const loops = runLoops(tools(), {
         server,
@@ -64,7 +65,12 @@ async function soak(options: SoakOptions): Promise<boolean> {
         ...(binary ? { binary } : {}),
       });
       const tallies = await Promise.race([loops, load.failed.then(() => undefined)]);
-      log(`${((model.acknowledged - before) / minutes / 60).toFixed(0)} operations/s acknowledged`);
+      const seconds = (performance.now() - startedMs) / 1000;
+      log(
+        `${((model.acknowledged - before) / seconds).toFixed(0)} operations/s acknowledged, over ${
+          seconds.toFixed(0)
+        } s`,
+      );
       return tallies!;
     };
     const kept = await phase(options.minutes, 60_000);

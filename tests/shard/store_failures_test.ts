@@ -159,6 +159,18 @@ Deno.test("a sync that runs while the log rolls tells nothing wrong about the ne
   assertEquals(store.syncedLsn, lsn);
 });
 
+Deno.test("a sync that succeeds after another one of the same file failed promises nothing", async () => {
+  const { disk, store } = start();
+  append(store, "a");
+  fail(disk, "sync", /wal-000001$/, "EIO");
+  const running = store.syncAsync();
+  assertThrows(() => store.roll());
+  disk.onCall = () => {};
+  // The kernel told the roll, and calls the pages clean now.
+  await assertRejects(() => running, RequestError);
+  assertEquals(store.syncedLsn, 0);
+});
+
 Deno.test("a quiet synced log gets one mark, so that the next opening need not repeat anything", () => {
   const { node, store } = start();
   append(store, "a");

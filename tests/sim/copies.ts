@@ -66,7 +66,9 @@ export class Copies {
   begin(): void {
     const { chance, model, scheduler, report, disk } = this.#sim;
     if (this.#running) return;
-    const to = this.#places[Math.floor(chance() * this.#places.length)]!;
+    const { kept } = this.#sim.weather;
+    const place = kept !== undefined && chance() < kept ? 0 : Math.floor(chance() * this.#places.length);
+    const to = this.#places[place]!;
     if (chance() < 0.1) this.#empty(to);
     const plan = { from: disk, fromPath: DATA_DIR, to: this.disk, toPath: to.path, chance };
     const options = {
@@ -111,7 +113,7 @@ export class Copies {
     const { chance, server } = this.#sim;
     const running = this.#running;
     if (!running || !server.process.alive) return;
-    for (let i = Math.floor(chance() * 8); i > 0; i--) {
+    for (let i = Math.floor(chance() * this.#sim.weather.pace); i > 0; i--) {
       if (!running.steps.next().done) continue;
       this.#running = undefined;
       return await this.#finished(running);
@@ -133,7 +135,7 @@ export class Copies {
     const { to } = running;
     const inTime = scheduler.nowMs - running.startedMs <= settings.retainSupersededMs && !running.foreign;
     const before = this.disk.fingerprint(to.path);
-    const asClone = chance() < 0.6;
+    const asClone = chance() < 1 - this.#sim.weather.inPlace;
     const path = asClone ? `clone${this.#clones++}` : to.path;
     if (asClone) linkedClone(this.disk, to.path, path);
     this.#sim.trace(
@@ -155,6 +157,7 @@ export class Copies {
       const model = await this.#judge(server!, running);
       if (asClone) to.whole = model.fork();
       if (chance() < 0.7) await this.#use(server!, model);
+      if (!asClone && this.#sim.weather.reopens > 0) await this.#reopens(path, server!, model);
       if (asClone) this.#unchanged(to.path, before, "a server on a linked clone");
       else {
         to.foreign = true;
@@ -180,8 +183,8 @@ export class Copies {
     const young = [...model.listing.indices].filter(([name, incarnation]) => old.get(name) !== incarnation);
     const names = young.map(([name]) => name);
     if (model.pending?.kind === "create") names.push(model.pending.name);
-    return error instanceof OpenRefusedError && error.code === "not_covered" &&
-      names.some((name) => error.files.some((file) => file.includes(`/${name}/`)));
+    return error instanceof OpenRefusedError && ["not_covered", "no_manifest"].includes(error.code) &&
+      names.some((name) => error.files.some((file) => `${file}/`.includes(`/${name}/`)));
   }
 
   async #open(
@@ -261,8 +264,9 @@ export class Copies {
   async #use(server: SimServer, model: ServerModel): Promise<void> {
     const { chance, scheduler, report } = this.#sim;
     report.clones++;
+    const { weather } = this.#sim;
     const trace = (line: string) => this.#sim.trace(`  clone: ${line}`);
-    const work = new Workload(server, model, { scheduler, chance, report, trace, small: true });
+    const work = new Workload(server, model, { scheduler, chance, report, trace, weather, small: true });
     for (let i = Math.floor(chance() * 25); i > 0; i--) {
       work.start();
       for (let j = Math.floor(chance() * 10); j > 0; j--) await scheduler.step(server.process);
@@ -275,6 +279,26 @@ export class Copies {
     this.#sim.fail(judge(found, promised).map((text) => `${text} {clone, living}`));
     settle(model, found);
     if (chance() < 0.5) await scheduler.finish(server.process, server.close());
+  }
+
+  /** A server that lives on a copy goes down and up again, and has what it had. */
+  async #reopens(path: string, server: SimServer, model: ServerModel): Promise<void> {
+    const { chance, scheduler, weather } = this.#sim;
+    let living = server;
+    while (chance() < weather.reopens) {
+      if (living.process.alive) living.fs.kill();
+      const { server: next, error } = await this.#open(path, { tool: "nobody" });
+      if (!next) {
+        return this.#sim.fail([`wrong: a start on a copy that was opened before is refused: ${error}`]);
+      }
+      living = next;
+      const found = await scheduler.finish(living.process, lookInto(living));
+      const promised = { model, floors: model.floors(), listing: model.listings.length - 1 };
+      this.#sim.fail(judge(found, promised).map((text) => `${text} {copy at ${path}, opened again}`));
+      settle(model, found);
+      await this.#use(living, model);
+    }
+    if (living !== server && living.process.alive) living.fs.kill();
   }
 
   /** The server's directory is lost; what a destination holds takes its place. */

@@ -77,3 +77,16 @@ export function count(report: Report, problems: readonly string[]): void {
     else report.wrong++;
   }
 }
+
+/** One line. */
+export function summary(report: Report): string {
+  const r = report;
+  const crashes = r.kills + r.powerCuts;
+  const refused = r.refusedInTime + r.refusedLate + r.refusedYoung;
+  return `${r.seeds} seeds, ${r.steps} steps, ${r.operations} operations, ${r.openings} openings; ` +
+    `${crashes} crashes (${r.powerCuts} power cuts), ${r.cleanStops} clean stops; faults: ${r.eio} EIO, ` +
+    `${r.enospc} ENOSPC, ${r.stalls} slow syncs, ${r.bitFlips} bit flips; copies: ${r.copiesBegun} begun, ` +
+    `${r.copiesOpened} opened (${r.mixed} with indices of two pasts), ${refused} refused (${r.refusedLate} late or ` +
+    `onto another past, ${r.refusedYoung} for an index made meanwhile, ${r.refusedInTime} wrongly), ` +
+    `${r.restores} restored, ${r.clones} lived on; ${r.lost} lost, ${r.resurrected} resurrected, ${r.wrong} wrong`;
+}

@@ -15,6 +15,7 @@ import type { CallKind, Intercept } from "./process_disk.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { SimDisk } from "./sim_disk.ts";
 import type { ServerOptions } from "./sim_server.ts";
+import type { WeatherName } from "./weather.ts";
 
 type Changes = Pick<
   ServerOptions,
@@ -30,17 +31,19 @@ interface Place {
 export interface Rule {
   /** As the protocol calls it. */
   readonly title: string;
+  /** The weather that provokes what it is for. */
+  readonly weather: WeatherName;
   readonly off: (place: Place) => Changes;
 }
 
 export type RuleName = string;
 
-function inCode(title: string, name: keyof Rules): Rule {
-  return { title, off: () => ({ rules: { ...ALL_RULES, [name]: false } }) };
+function inCode(title: string, weather: WeatherName, name: keyof Rules): Rule {
+  return { title, weather, off: () => ({ rules: { ...ALL_RULES, [name]: false } }) };
 }
 
-function onDisk(title: string, intercept: (place: Place) => Intercept): Rule {
-  return { title, off: (place) => ({ rules: ALL_RULES, intercept: intercept(place) }) };
+function onDisk(title: string, weather: WeatherName, intercept: (place: Place) => Intercept): Rule {
+  return { title, weather, off: (place) => ({ rules: ALL_RULES, intercept: intercept(place) }) };
 }
 
 /** Files of a kind get their final name at once, and grow under it. */
@@ -124,31 +127,38 @@ function skipsSync(pattern: RegExp): Intercept {
 
 /** In the order of the protocol's table. */
 export const RULES: Readonly<Record<string, Rule>> = {
-  "one-history": inCode("one history (3.2)", "oneHistory"),
-  "any-covered-manifest": inCode("coverage by position, any manifest (3.3, 3.4)", "anyCoveredManifest"),
-  "previous-lsn": inCode("previous-LSN chain (3.5)", "previousLsn"),
-  "whole-marks": inCode("marks of whole, synced records only (1, 3.6)", "marksOfSyncedRecords"),
-  "mapping-in-log": inCode("mapping from manifest and WAL (3.7)", "mappingInLog"),
-  "found-untouched": inCode("nothing found is written to (4)", "foundFilesUntouched"),
-  aside: inCode("aside (4.1)", "aside"),
-  "staged-generations": onDisk("generations staged (2)", () => unstaged(/\/wal\/wal-/)),
-  "staged-manifests": onDisk("manifests staged (2)", () => unstaged(/\/manifests\//)),
+  "one-history": inCode("one history (3.2)", "pasts", "oneHistory"),
+  "any-covered-manifest": inCode(
+    "coverage by position, any manifest (3.3, 3.4)",
+    "plain",
+    "anyCoveredManifest",
+  ),
+  "previous-lsn": inCode("previous-LSN chain (3.5)", "plain", "previousLsn"),
+  "whole-marks": inCode("marks of whole, synced records only (1, 3.6)", "plain", "marksOfSyncedRecords"),
+  "mapping-in-log": inCode("mapping from manifest and WAL (3.7)", "plain", "mappingInLog"),
+  "found-untouched": inCode("nothing found is written to (4)", "plain", "foundFilesUntouched"),
+  aside: inCode("aside (4.1)", "torn", "aside"),
+  "staged-generations": onDisk("generations staged (2)", "power", () => unstaged(/\/wal\/wal-/)),
+  "staged-manifests": onDisk("manifests staged (2)", "power", () => unstaged(/\/manifests\//)),
   "runs-at-once": {
     title: "runs at once on a copy (4)",
+    weather: "pasts",
     off: () => ({ rules: ALL_RULES, neverCopy: true }),
   },
-  "roll-syncs": inCode("a roll syncs the old generation (2)", "rollSyncs"),
-  "tombstones-remapped": inCode("tombstones remapped (5)", "tombstonesRemapped"),
-  "tombstones-carried": inCode("tombstones carried (5)", "tombstonesCarried"),
-  "durable-deletes": inCode("only the manifest's deletes baked in (5)", "onlyDurableDeletesBakedIn"),
-  "segment-uuids": inCode("uuid of segment files in the manifest", "segmentUuids"),
+  "roll-syncs": inCode("a roll syncs the old generation (2)", "power", "rollSyncs"),
+  "tombstones-remapped": inCode("tombstones remapped (5)", "plain", "tombstonesRemapped"),
+  "tombstones-carried": inCode("tombstones carried (5)", "plain", "tombstonesCarried"),
+  "durable-deletes": inCode("only the manifest's deletes baked in (5)", "power", "onlyDurableDeletesBakedIn"),
+  "segment-uuids": inCode("uuid of segment files in the manifest", "pasts", "segmentUuids"),
   stubs: onDisk(
     "stubs (1)",
+    "slow",
     (place) => withoutStubs(place, (bytes, path) => /\/wal\/wal-/.test(path) && bytes.length === STUB_BYTES),
   ),
-  "retention-anew": inCode("retention anew after a start (6)", "retentionAnew"),
+  "retention-anew": inCode("retention anew after a start (6)", "slow", "retentionAnew"),
   "retention-monotonic": {
     title: "retention by the monotonic clock (6)",
+    weather: "slow",
     off: () => ({
       rules: ALL_RULES,
       changeClock: (clock: Clock) => ({ nowMs: clock.nowMs, monotonicMs: clock.nowMs }),
@@ -156,22 +166,26 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   "no-catalogue": {
     title: "catalogue (7): none",
+    weather: "catalogue",
     off: (place) => ({ rules: ALL_RULES, beforeOpening: () => listFolders(place, { keepNames: false }) }),
   },
   "catalogue-incarnations": {
     title: "catalogue (7): folders decide the incarnation",
+    weather: "catalogue",
     off: (place) => ({ rules: ALL_RULES, beforeOpening: () => listFolders(place, { keepNames: true }) }),
   },
   "catalogue-deletes": {
     title: "catalogue (7): deletes by unlinking",
+    weather: "catalogue",
     off: () => ({ rules: ALL_RULES, unlinksDeleted: true }),
   },
   "catalogue-stubs": onDisk(
     "catalogue (7): superseded catalogues vanish",
+    "catalogue",
     (place) => withoutStubs(place, (bytes, path) => /catalog-/.test(path) && bytes.length < 200),
   ),
-  "later-marks": inCode("look for later marks (3.6)", "laterMarks"),
-  "sync-before-reading": onDisk("directory syncs before reading (3.1)", () => {
+  "later-marks": inCode("look for later marks (3.6)", "power", "laterMarks"),
+  "sync-before-reading": onDisk("directory syncs before reading (3.1)", "power", () => {
     let hasWritten = false;
     return {
       skip: (kind) => {
@@ -180,16 +194,21 @@ export const RULES: Readonly<Record<string, Rule>> = {
       },
     };
   }),
-  "wal-before-manifest": inCode("WAL synced before a manifest (2)", "walBeforeManifest"),
-  "sync-wal-folder": onDisk("skip a directory sync: wal/", () => skipsSync(/\/wal$/)),
-  "sync-manifest-folder": onDisk("skip a directory sync: manifests/", () => skipsSync(/\/manifests$/)),
+  "wal-before-manifest": inCode("WAL synced before a manifest (2)", "power", "walBeforeManifest"),
+  "sync-wal-folder": onDisk("skip a directory sync: wal/", "power", () => skipsSync(/\/wal$/)),
+  "sync-manifest-folder": onDisk(
+    "skip a directory sync: manifests/",
+    "power",
+    () => skipsSync(/\/manifests$/),
+  ),
   "sync-segment-folder": onDisk(
     "skip a directory sync: the shard's folder, a segment's",
+    "power",
     () => skipsSync(/^[^_]*\/[abc](\/shard-\d)?(\/seg-\d+(\.staged)?)?$/),
   ),
-  "sync-meta-folder": onDisk("skip a directory sync: _meta/", () => skipsSync(/\/_meta$/)),
-  "wal-for-every-manifest": inCode("release WAL one manifest early", "walForEveryManifest"),
-  "append-before-answer": onDisk("acknowledge before append", () => ({
+  "sync-meta-folder": onDisk("skip a directory sync: _meta/", "catalogue", () => skipsSync(/\/_meta$/)),
+  "wal-for-every-manifest": inCode("release WAL one manifest early", "slow", "walForEveryManifest"),
+  "append-before-answer": onDisk("acknowledge before append", "plain", () => ({
     holdsBack: (path) => /\/wal\/wal-\d+$/.test(path),
   })),
 };

@@ -176,6 +176,9 @@ export class SimServer {
           Object.assign(handlers, node.calls());
         },
         writer: () => this.#serveWriter(start, port, { clock, random, pause, rules }),
+        shipper: () => {
+          throw new Error("nobody ships a simulated server's files");
+        },
       };
       serve[start.kind]();
       return { port: channel.port1, terminate: () => channel.close() };

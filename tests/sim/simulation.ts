@@ -8,15 +8,17 @@ import type { NodeSettings } from "../../src/engine/messages.ts";
 import { OpenRefusedError } from "../../src/wal/refused.ts";
 import { chanceFrom } from "../shard/store_fixture.ts";
 import { Copies } from "./copies.ts";
+import type { FaultKind } from "./each_call.ts";
 import { type FoundServer, judge, lookInto, settle } from "./judge.ts";
 import { flipBits } from "./flips.ts";
 import { IDS, ServerModel } from "./model.ts";
-import { forgetMappings } from "./process_disk.ts";
+import { type CallKind, forgetMappings } from "./process_disk.ts";
 import { count, type Report, Violation } from "./report.ts";
 import { changesOf, type RuleName } from "./rules.ts";
 import { MAX_PIECE_MS, Scheduler } from "./scheduler.ts";
 import { SimDisk } from "./sim_disk.ts";
 import { BASE_SETTINGS, type ServerOptions, SimServer } from "./sim_server.ts";
+import { type Weather, type WeatherName, WEATHERS, type Weights } from "./weather.ts";
 import { resetValues, Workload } from "./workload.ts";
 
 export const DATA_DIR = "data";
@@ -25,14 +27,21 @@ export interface ScheduleOptions {
   readonly seed: number;
   readonly steps: number;
   readonly report: Report;
+  /** Default `plain`. */
+  readonly weather?: WeatherName | undefined;
   /** The rule that is switched off. */
   readonly without?: RuleName | undefined;
   /** One fault at a chosen call of the server, and no others: for runs that enumerate the calls. */
-  readonly faultAt?: { readonly call: number; readonly kind: "EIO" | "ENOSPC" | "kill" | "power cut" };
+  readonly faultAt?: { readonly call: number; readonly kind: FaultKind };
+  /** Hears of every call of the server that may fail. */
+  readonly onCall?: (kind: CallKind, path: string) => void;
   /** Bits flipped in copies of what is left in the end, one at a time. */
   readonly flips?: number;
   readonly trace?: (line: string) => void;
 }
+
+/** How long a disk is full that becomes so at a chosen call. */
+const FULL_FOR_MS = 3000;
 
 /** What an opening is judged by. */
 type End = "kill" | "power cut" | "clean";
@@ -57,9 +66,11 @@ export class Simulation {
   #calls = 0;
   readonly copies: Copies;
   readonly options: ScheduleOptions;
+  readonly weather: Weather;
 
   constructor(options: ScheduleOptions) {
     this.options = options;
+    const weather = this.weather = WEATHERS[options.weather ?? "plain"];
     this.report = options.report;
     const chance = this.chance = chanceFrom(options.seed * 7919 + 17);
     this.scheduler = new Scheduler(chance);
@@ -68,10 +79,12 @@ export class Simulation {
     this.disk.ghostChance = chance() < 0.5 ? 0.2 : 0;
     this.#slow = chance() < 0.5 ? 0.3 : 0;
     const dice = chance();
+    const walMaxBytes = 2000 + Math.floor(chance() * 12_000);
     this.settings = {
       ...BASE_SETTINGS,
       walSync: dice < 0.4 ? "sync" : dice < 0.8 ? "batched" : "async",
-      walMaxBytes: 2000 + Math.floor(chance() * 12_000),
+      walMaxBytes: weather.walMaxBytes ?? walMaxBytes,
+      retainSupersededMs: weather.retainSupersededMs ?? BASE_SETTINGS.retainSupersededMs,
       merge: {
         ...BASE_SETTINGS.merge,
         strategy: chance() < 0.5 ? "size_tiered" : "log_structured",
@@ -132,24 +145,42 @@ export class Simulation {
 
   async #oneStep(): Promise<void> {
     const { chance, scheduler, server } = this;
-    const dice = chance();
-    if (dice < 0.45) this.work.start();
-    else if (dice < 0.75) {
-      for (let i = 1 + Math.floor(chance() * 20); i > 0 && await scheduler.step(server.process); i--);
-    } else if (dice < 0.9) await this.elapse(chance() < 0.6 ? chance() * 300 : chance() * 4000);
-    else if (dice < 0.93) await this.copies.begin();
-    else if (dice < 0.955) await this.#look();
-    else if (dice < 0.97) this.#trouble();
-    else if (dice < 0.981) await this.crash("kill");
-    else if (dice < 0.992) await this.crash("power cut");
-    else if (dice < 0.996) await this.crash("clean");
-    else await this.copies.restore();
+    const steps: Record<keyof Weights, () => unknown> = {
+      work: () => this.work.start(),
+      tasks: async () => {
+        for (let i = 1 + Math.floor(chance() * 20); i > 0 && await scheduler.step(server.process); i--);
+      },
+      time: () => this.elapse(chance() < 0.6 ? chance() * 300 : chance() * 4000),
+      copy: () => this.copies.begin(),
+      look: () => this.#look(),
+      trouble: () => this.#trouble(),
+      kill: () => this.crash("kill"),
+      powerCut: () => this.crash("power cut"),
+      clean: () => this.crash("clean"),
+      restore: () => this.copies.restore(),
+    };
+    await steps[this.#draw()]();
     await this.copies.advance();
     if (this.server.process.alive) return;
     const { faultAt } = this.options;
     await this.crash(
-      faultAt ? (faultAt.kind === "power cut" ? "power cut" : "kill") : chance() < 0.6 ? "kill" : "power cut",
+      faultAt
+        ? (faultAt.kind === "power cut" ? "power cut" : "kill")
+        : chance() < 1 - this.weather.powerFails
+        ? "kill"
+        : "power cut",
     );
+  }
+
+  /** What the next step is. */
+  #draw(): keyof Weights {
+    const weights = Object.entries(this.weather.weights) as [keyof Weights, number][];
+    let left = this.chance() * weights.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [name, weight] of weights) {
+      if (left < weight) return name;
+      left -= weight;
+    }
+    return "work";
   }
 
   async elapse(ms: number): Promise<void> {
@@ -166,7 +197,8 @@ export class Simulation {
   #trouble(): void {
     const { chance, server, scheduler } = this;
     if (this.options.faultAt) return;
-    const dice = chance();
+    const { killsInCalls } = this.weather;
+    const dice = killsInCalls !== undefined && chance() < killsInCalls ? 0 : chance();
     const after = 1 + Math.floor(chance() * 40);
     if (dice < 0.3) server.fs.fault = { after, kind: "kill" };
     else if (dice < 0.45) server.fs.fault = { after, kind: "EIO" };
@@ -211,7 +243,10 @@ export class Simulation {
     server.fs.fault = undefined;
     server.fs.full = false;
     server.fs.stallChance = 0;
-    for (let i = 0; i < 60 && (i < 7 || work.calls > 0); i++) await this.elapse(1000);
+    for (let i = 0, roomFor = 0; i < 60 && (roomFor < 7 || work.calls > 0); i++, roomFor++) {
+      await this.elapse(1000);
+      if (server.fs.full) roomFor = 0;
+    }
     if (!server.process.alive || server.fs.faulted) return;
     for (const state of server.engine.indices.all()) {
       if (model.dying.has(state.incarnation)) continue;
@@ -305,7 +340,8 @@ export class Simulation {
     settle(this.model, found);
     const { scheduler, chance, report } = this;
     const trace = (line: string) => this.trace(line);
-    this.work = new Workload(this.server, this.model, { scheduler, chance, report, trace });
+    const { weather } = this;
+    this.work = new Workload(this.server, this.model, { scheduler, chance, report, trace, weather });
     for (const [incarnation, reached] of foundPositions(found)) this.work.durable.set(incarnation, reached);
     this.#durableMs = -Infinity;
     this.#unsureMs = scheduler.nowMs;
@@ -315,12 +351,16 @@ export class Simulation {
 
   #arm(server: SimServer, { call, kind }: NonNullable<ScheduleOptions["faultAt"]>): void {
     const left = call - this.#calls;
-    if (left > 0) server.fs.fault = { after: left, kind: kind === "power cut" ? "kill" : kind };
-    server.fs.onCall = () => void this.#calls++;
-  }
-
-  get callsSeen(): number {
-    return this.#calls;
+    if (left > 0 && kind !== "full") {
+      server.fs.fault = { after: left, kind: kind === "power cut" ? "kill" : kind };
+    }
+    server.fs.onCall = (name, path) => {
+      this.#calls++;
+      this.options.onCall?.(name, path);
+      if (kind !== "full" || this.#calls !== call) return;
+      server.fs.full = true;
+      this.#fullUntilMs = this.scheduler.nowMs + FULL_FOR_MS;
+    };
   }
 
   /** Opens a server, with faults of its own now and then. */

@@ -11,6 +11,7 @@ import { DYNAMIC_FIELDS, IDS, type Operation, type ServerModel } from "./model.t
 import type { Report } from "./report.ts";
 import { Killed, type Scheduler } from "./scheduler.ts";
 import type { SimServer } from "./sim_server.ts";
+import type { Weather } from "./weather.ts";
 
 const NAMES = ["a", "b", "c"];
 const MAPPING = { properties: { v: { type: "keyword" }, k: { type: "keyword" }, n: { type: "long" } } };
@@ -54,6 +55,7 @@ export class Workload {
       readonly chance: () => number;
       readonly report: Report;
       readonly trace: (line: string) => void;
+      readonly weather: Weather;
       /** Only writes, for clones. */
       readonly small?: boolean;
     },
@@ -71,6 +73,9 @@ export class Workload {
     const states = this.server.engine.indices.all();
     const state = states[Math.floor(chance() * states.length)];
     if (!state) return void this.#create();
+    const { catalogue, flushes } = this.options.weather;
+    if (flushes > 0 && chance() < flushes) return this.#flush(state);
+    if (catalogue > 0 && !small && chance() < catalogue) return this.#changeCatalogue(state);
     if (dice < 0.52) this.#write(state);
     else if (dice < 0.66) this.#bulk(state);
     else if (dice < 0.72) this.#call(this.server.engine.refresh([state]));
@@ -285,6 +290,13 @@ export class Workload {
   /** A change of the catalogue that failed half-way stays open until the next start says what became of it. */
   #notChanged(error: unknown): void {
     if (wasRefused(error) && this.model.pending?.kind !== "delete") this.model.pending = undefined;
+  }
+
+  #changeCatalogue(state: IndexState): void {
+    const dice = this.options.chance();
+    if (dice < 0.4) this.#create();
+    else if (dice < 0.8) this.#delete(state);
+    else this.#alias(state);
   }
 
   #alias(state: IndexState): void {

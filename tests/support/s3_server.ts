@@ -1,0 +1,182 @@
+/**
+ * A real S3 server for tests: Versity's gateway over a temporary directory, or the one that `XERJ_TEST_S3` names.
+ *
+ * `XERJ_TEST_S3=http://KEY:SECRET@HOST:PORT/BUCKET` points at another one. The gateway is built once, by Go, into
+ * `$XERJ_TEST_CACHE` (default `~/.cache/xerj-tests`). Where neither can be had, `s3ServerAvailable` is false, and tests
+ * say so and are ignored.
+ *
+ * @module
+ */
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { FetchHttpHandler } from "@smithy/fetch-http-handler";
+import { freePort } from "./server.ts";
+
+const PACKAGE = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+
+/** A cold build takes 4 minutes on 2 cores. */
+const BUILD_TIMEOUT_MS = 900_000;
+const START_TIMEOUT_MS = 20_000;
+
+export interface S3Server {
+  /** Such as `http://127.0.0.1:12345`. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly region: string;
+  /** Where the gateway keeps buckets as directories; undefined for a server that is not ours. */
+  readonly directory: string | undefined;
+  stop(): Promise<void>;
+}
+
+export interface S3ServerOptions {
+  /** Default "xerj-test". */
+  readonly bucket?: string;
+  /** Default true. */
+  readonly keepAlive?: boolean;
+}
+
+let found: Promise<string | undefined> | undefined;
+
+/** The gateway's executable, built if need be; undefined, after saying why, where it cannot be had. */
+export function s3ServerBinary(): Promise<string | undefined> {
+  found ??= findBinary();
+  return found;
+}
+
+/** Whether tests can have an S3 server; says so once where they cannot. */
+export async function s3ServerAvailable(): Promise<boolean> {
+  return Deno.env.get("XERJ_TEST_S3") !== undefined || await s3ServerBinary() !== undefined;
+}
+
+async function findBinary(): Promise<string | undefined> {
+  const cache = Deno.env.get("XERJ_TEST_CACHE") ?? `${Deno.env.get("HOME") ?? "."}/.cache/xerj-tests`;
+  const binary = `${cache}/versitygw`;
+  if (isFile(binary)) return binary;
+  Deno.mkdirSync(cache, { recursive: true });
+  // Built beside and renamed: a test run that is stopped must not leave half a file, nor two runs mix theirs.
+  const building = Deno.makeTempDirSync({ dir: cache, prefix: "building-" });
+  try {
+    console.log(`building ${PACKAGE} once, which takes some minutes ...`);
+    const { success, stderr } = await new Deno.Command("go", {
+      args: ["install", PACKAGE],
+      env: { GOBIN: building },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      signal: AbortSignal.timeout(BUILD_TIMEOUT_MS),
+    }).output();
+    if (!success) return skipped(new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "");
+    Deno.renameSync(`${building}/versitygw`, binary);
+    return binary;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return skipped("there is no Go to build one");
+    throw error;
+  } finally {
+    Deno.removeSync(building, { recursive: true });
+  }
+}
+
+function skipped(reason: string): undefined {
+  console.log(`skipped: no S3 server (${reason})`);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Starts a server with an empty bucket. @throws There is none: ask `s3ServerAvailable` before. */
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
+  const other = Deno.env.get("XERJ_TEST_S3");
+  if (other !== undefined) return otherServer(other);
+  const binary = await s3ServerBinary();
+  if (binary === undefined) throw new Error("there is no S3 server");
+  const { bucket = "xerj-test", keepAlive = true } = options;
+  const directory = Deno.makeTempDirSync({ prefix: "xerj-s3-" });
+  const port = freePort();
+  const accessKey = `key${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
+  const secretKey = `secret${crypto.randomUUID().replaceAll("-", "")}`;
+  const child = new Deno.Command(binary, {
+    args: [
+      "--port",
+      `127.0.0.1:${port}`,
+      "--quiet",
+      ...(keepAlive ? ["--keep-alive"] : []),
+      "posix",
+      directory,
+    ],
+    env: { ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const server: S3Server = {
+    endpoint: `http://127.0.0.1:${port}`,
+    bucket,
+    accessKey,
+    secretKey,
+    region: "us-east-1",
+    directory,
+    stop: async () => {
+      child.kill("SIGKILL");
+      await child.status;
+      Deno.removeSync(directory, { recursive: true });
+    },
+  };
+  try {
+    await listening(port);
+    await makeBucket(server, bucket);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+function otherServer(address: string): S3Server {
+  const url = new URL(address);
+  return {
+    endpoint: url.origin,
+    bucket: url.pathname.slice(1),
+    accessKey: decodeURIComponent(url.username),
+    secretKey: decodeURIComponent(url.password),
+    region: url.searchParams.get("region") ?? "us-east-1",
+    directory: undefined,
+    stop: () => Promise.resolve(),
+  };
+}
+
+async function listening(port: number): Promise<void> {
+  const until = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      if (performance.now() > until) throw new Error(`no S3 server after ${START_TIMEOUT_MS} ms`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Makes a further bucket. */
+export async function makeBucket(server: S3Server, bucket: string): Promise<void> {
+  const client = new S3Client({
+    endpoint: server.endpoint,
+    region: server.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
+    requestHandler: new FetchHttpHandler({}),
+  });
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } finally {
+    client.destroy();
+  }
+}
