@@ -6,6 +6,7 @@
 import { IoError } from "./src/base/errors.ts";
 import { COMMANDS } from "./src/cli/commands.ts";
 import { configureLog, partLogger } from "./src/cli/log.ts";
+import { RESTORE, restoreProcess } from "./src/cli/restore.ts";
 import { runServer } from "./src/cli/run_server.ts";
 import { startUp } from "./src/cli/start_up.ts";
 import { VERIFY, verifyProcess } from "./src/cli/verify.ts";
@@ -38,6 +39,7 @@ setLog(start.loaded.config.log);
 if (start.parsed.command === VERIFY) {
   exit(await verifyProcess(start.parsed, start.loaded.config.server.dataDir));
 }
+if (start.parsed.command === RESTORE) exit(await restoreProcess(start.parsed, start.loaded.config));
 exit(
   await runServer({
     config: start.loaded.config,

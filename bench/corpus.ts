@@ -32,6 +32,25 @@ export async function loadCorpus(docs: number): Promise<Corpus | undefined> {
   return { lines: stdout, docs, mapping };
 }
 
+/** So many bytes of random text in each document, and a mapping that leaves it and most other fields alone. */
+export function withBodies({ lines, docs }: Corpus, bodyBytes: number): Corpus {
+  const out = new Uint8Array(lines.length + docs * (bodyBytes + 16));
+  const encoder = new TextEncoder();
+  const random = new Uint8Array(Math.ceil(bodyBytes / 4) * 3);
+  let length = 0;
+  for (let start = 0; start < lines.length;) {
+    const end = lines.indexOf(10, start);
+    for (let at = 0; at < random.length; at += 65536) crypto.getRandomValues(random.subarray(at, at + 65536));
+    out.set(lines.subarray(start, end - 1), length);
+    length += end - 1 - start;
+    const body = `,"body":"${random.toBase64().slice(0, bodyBytes)}"}\n`;
+    length += encoder.encodeInto(body, out.subarray(length)).written;
+    start = end + 1;
+  }
+  const properties = { "@timestamp": { type: "date" }, level: { type: "keyword" } };
+  return { lines: out.subarray(0, length), docs, mapping: { mappings: { dynamic: false, properties } } };
+}
+
 /** Cuts the corpus into bulk bodies of `size` documents. */
 export function bulkBodies({ lines, docs }: Corpus, options: {
   readonly size: number;

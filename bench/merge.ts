@@ -1,15 +1,17 @@
 /**
  * What merges read and write under `[merge] io_rate_mb_per_sec`, and what memory they take.
  *
- *     deno run -A bench/merge.ts [--docs 400000] [--rates 10,50,100,0] [--binary dist/xerj]
+ *     deno run -A bench/merge.ts [--docs 400000] [--body 0] [--rates 10,50,100,0] [--binary dist/xerj]
  *
  * One directory of small segments is made, and copied for each rate; a server over the copy merges it into one segment
- * while nothing else happens. Read and written is what the kernel counts: rchar + wchar of `/proc/<pid>/io`.
+ * while nothing else happens. Read and written is what the kernel counts: rchar + wchar of `/proc/<pid>/io`. `--body`:
+ * documents have so many bytes of random text besides, and two fields that are indexed instead of all: merging is then
+ * copying, and no processor limits it below the rates.
  *
  * @module
  */
 import { startServer } from "../tests/support/server.ts";
-import { bulkBodies, loadCorpus } from "./corpus.ts";
+import { bulkBodies, loadCorpus, withBodies } from "./corpus.ts";
 import { ingest } from "./http_peer.ts";
 import { directoryBytes, memoryOf } from "./measure.ts";
 
@@ -20,6 +22,7 @@ const WINDOW_MS = 5000;
 
 interface Options {
   readonly docs: number;
+  readonly bodyBytes: number;
   readonly rates: readonly number[];
   readonly binary: string | undefined;
 }
@@ -31,15 +34,20 @@ interface Sample {
 }
 
 const options = parse(Deno.args);
-const corpus = await loadCorpus(options.docs);
-if (!corpus) {
+const logs = await loadCorpus(options.docs);
+if (!logs) {
   console.log("skipped: the shared log generator is not there (../shared/data/gen_logs.mjs)");
   Deno.exit(0);
 }
+const corpus = options.bodyBytes > 0 ? withBodies(logs, options.bodyBytes) : logs;
 const source = Deno.makeTempDirSync({ prefix: "xerj-merge-" });
 try {
   const server = await start(source, 0);
-  const bodies = bulkBodies(corpus, { size: 5000, action: "index", ids: false });
+  const bodies = bulkBodies(corpus, {
+    size: options.bodyBytes > 0 ? 500 : 5000,
+    action: "index",
+    ids: false,
+  });
   await ingest(server.es, "logs", { corpus, bodies, clients: 1 });
   await server.json("/v1/admin/flush", { method: "POST" });
   const { body } = await server.json("/v1/indices/logs");
@@ -132,6 +140,7 @@ function parse(args: readonly string[]): Options {
   };
   return {
     docs: Number(value("docs") ?? 400_000),
+    bodyBytes: Number(value("body") ?? 0),
     rates: (value("rates") ?? "10,50,100,0").split(",").map(Number),
     binary: value("binary"),
   };

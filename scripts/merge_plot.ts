@@ -8,29 +8,28 @@
  *
  * @module
  */
-import type { MergeRules } from "../src/shard/merge_plan.ts";
 import { simulateMerges, type Simulation } from "../src/shard/merge_simulation.ts";
+import { HOUR, RULES, STRATEGIES } from "./merge_hour.ts";
 
-const MIB = 1024 * 1024;
 const OUTPUT = new URL("../docs/merges.svg", import.meta.url);
+/** What `bench/merge_layouts.ts` measured. */
+const LATENCIES = new URL("../docs/merges_latency.json", import.meta.url);
 
-/** A flush of up to 64 MiB each 2.5 s, for an hour; 5% of the documents replace older ones. */
-const HOUR = { seed: 42, flushes: 1440, updatedShare: 0.05, lateShare: 0.01 };
-const RULES: Omit<MergeRules, "strategy"> = {
-  minSegments: 10,
-  maxSegmentBytes: 5120 * MIB,
-  flushBytes: 64 * MIB,
-};
-
-const STRATEGIES = [
-  { strategy: "size_tiered", colour: "#1f6feb" },
-  { strategy: "log_structured", colour: "#d1242f" },
-] as const;
+type Latencies = Record<
+  (typeof STRATEGIES)[number]["strategy"],
+  readonly {
+    readonly instant: number;
+    readonly segments: number;
+    readonly ratios: Readonly<Record<string, number>>;
+  }[]
+>;
 
 interface Line {
   readonly colour: string;
   readonly name: string;
   readonly values: readonly number[];
+  /** Where in the hour each value belongs, 0 to 1; undefined: evenly over it, drawn as a line. */
+  readonly instants?: readonly number[];
 }
 
 function summary(name: string, { points, merges, writeAmplification }: Simulation): string {
@@ -61,7 +60,14 @@ function chart(title: string, lines: readonly Line[], top: number): string {
   const inner = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
   const bottom = top + MARGIN.top + inner.height;
   const y = (value: number) => (bottom - inner.height * value / most).toFixed(1);
-  const paths = lines.map(({ colour, values }) => {
+  const paths = lines.map(({ colour, values, instants }) => {
+    if (instants) {
+      return values.map((value, i) =>
+        `<circle r="4" fill="${colour}" cx="${(MARGIN.left + inner.width * instants[i]!).toFixed(1)}" cy="${
+          y(value)
+        }"/>\n`
+      ).join("");
+    }
     const step = Math.max(1, Math.floor(values.length / inner.width));
     const points: string[] = [];
     for (let i = 0; i < values.length; i += step) {
@@ -83,6 +89,20 @@ function chart(title: string, lines: readonly Line[], top: number): string {
     `<text x="${WIDTH - MARGIN.right}" y="${bottom + 16}" text-anchor="end">one hour</text>\n`;
 }
 
+/** Geometric mean of the queries' ratios at each instant. */
+function latencyLines(): Line[] {
+  const latencies = JSON.parse(Deno.readTextFileSync(LATENCIES)) as Latencies;
+  return STRATEGIES.map(({ strategy, colour }) => ({
+    name: strategy,
+    colour,
+    values: latencies[strategy].map(({ ratios }) => {
+      const logs = Object.values(ratios).map(Math.log);
+      return Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length);
+    }),
+    instants: latencies[strategy].map(({ instant }) => instant),
+  }));
+}
+
 if (import.meta.main) {
   const runs = STRATEGIES.map(({ strategy, colour }) => ({
     name: strategy,
@@ -90,12 +110,19 @@ if (import.meta.main) {
     run: simulateMerges({ ...HOUR, rules: { ...RULES, strategy } }),
   }));
   for (const { name, run } of runs) console.log(summary(name, run));
+  const latencies = latencyLines();
+  for (const { name, values } of latencies) {
+    console.log(
+      `${name.padEnd(15)} latency beside one segment ${values.map((v) => v.toFixed(2)).join(", ")}`,
+    );
+  }
   const of = (value: (point: Simulation["points"][number]) => number): Line[] =>
     runs.map(({ name, colour, run }) => ({ name, colour, values: run.points.map(value) }));
   const svg = plot([
     { title: "bytes written for each byte flushed", lines: of((p) => p.writtenBytes / p.flushedBytes) },
     { title: "segments", lines: of((p) => p.segments) },
     { title: "bytes on disk for each live byte", lines: of((p) => p.bytes / p.liveBytes) },
+    { title: "latency of a search (geometric mean of four), in one single segment: 1", lines: latencies },
   ]);
   if (Deno.args.includes("--check")) {
     if (Deno.readTextFileSync(OUTPUT) !== svg) {

@@ -28,7 +28,14 @@ import {
   bytesTotal,
   type PieceEncoding,
 } from "./manifest.ts";
-import { isBackupId, isSafePath, newManifestName, newObjectName, parseObjectName, plainManifestName } from "./names.ts";
+import {
+  isBackupId,
+  isSafePath,
+  newManifestName,
+  newObjectName,
+  parseObjectName,
+  plainManifestName,
+} from "./names.ts";
 import { Budget, forEachParallel, throwIfCancelled } from "./parallel.ts";
 import type { ReadHead, Repository } from "./repository.ts";
 import { fileKey, type Holdings, readHoldings } from "./reuse.ts";
@@ -119,7 +126,11 @@ export interface BackupOutcome {
  * @throws {RepositoryError} "id_taken", "contended", "damaged"
  * @throws {StoreError} Also "cancelled". @throws {IoError}
  */
-export function backUp(repository: Repository, plan: BackupPlan, options: BackUpOptions): Promise<BackupOutcome> {
+export function backUp(
+  repository: Repository,
+  plan: BackupPlan,
+  options: BackUpOptions,
+): Promise<BackupOutcome> {
   assert(isBackupId(plan.id), "a backup's id has the right form");
   const paths = new Set(plan.files.map(({ path }) => path));
   assert(paths.size === plan.files.length && [...paths].every(isSafePath), "paths are safe and unique");
@@ -198,7 +209,9 @@ class BackUp {
         const read = await this.#repository.readHead(signal);
         const listed = await this.#findSelf(read.head) ?? await this.#attempt(read);
         if (!listed) {
-          this.#log.debug("The repository changed during a backup: checking again", { backup: this.#plan.id });
+          this.#log.debug("The repository changed during a backup: checking again", {
+            backup: this.#plan.id,
+          });
           continue;
         }
         this.#journal?.remove();
@@ -253,10 +266,13 @@ class BackUp {
         found.createdMs === createdMs && found.lsn === lsn && found.server.instanceId === server.instanceId
       ) return listed;
     }
-    throw new RepositoryError(`Cannot make backup ${id} at ${this.#repository.place}: there is one of that id`, {
-      kind: "id_taken",
-      hint: "take another id",
-    });
+    throw new RepositoryError(
+      `Cannot make backup ${id} at ${this.#repository.place}: there is one of that id`,
+      {
+        kind: "id_taken",
+        hint: "take another id",
+      },
+    );
   }
 
   /** Ends the uploads in parts that an earlier run left unfinished: they cost money and are in no listing. */
@@ -268,7 +284,9 @@ class BackUp {
         await this.#repository.store.abortUploads(object, signal ? { signal } : {});
       } catch (error) {
         // A courtesy: many credentials may not do this.
-        if (!(error instanceof StoreError) || (error.kind !== "denied" && error.kind !== "unsupported")) throw error;
+        if (!(error instanceof StoreError) || (error.kind !== "denied" && error.kind !== "unsupported")) {
+          throw error;
+        }
         this.#log.debug("Cannot end an unfinished upload", { object, error: error.message });
       }
     });
@@ -286,14 +304,22 @@ class BackUp {
       if (!isKept || condemned.has(placement.object)) this.#placements.delete(content);
       else if (holders) {
         const held = holdings.pieces.get(content);
-        if (held && held.object === placement.object) this.#placements.set(content, { ...placement, ...held });
+        if (held && held.object === placement.object) {
+          this.#placements.set(content, { ...placement, ...held });
+        }
       }
     }
     // By the rules all that is kept is there; a store that lost something is found out here.
-    await forEachParallel([...this.#placements], this.#limits(PARALLEL_HEADS), async ([content, placement], signal) => {
-      if (!await this.#isThere(placement, signal)) this.#placements.delete(content);
-    });
-    if (this.#manifest && !(this.#manifest.epoch >= head.sweptBefore && !condemned.has(this.#manifest.name))) {
+    await forEachParallel(
+      [...this.#placements],
+      this.#limits(PARALLEL_HEADS),
+      async ([content, placement], signal) => {
+        if (!await this.#isThere(placement, signal)) this.#placements.delete(content);
+      },
+    );
+    if (
+      this.#manifest && !(this.#manifest.epoch >= head.sweptBefore && !condemned.has(this.#manifest.name))
+    ) {
       this.#manifest = undefined;
     }
   }
@@ -301,7 +327,8 @@ class BackUp {
   async #placeAll(head: Head, holdings: Holdings): Promise<void> {
     const limits = this.#limits(this.#options.parallel ?? PARALLEL);
     const condemned = new Set(head.condemned);
-    const place = (content: string, signal: AbortSignal) => this.#place(content, { head, condemned, holdings, signal });
+    const place = (content: string, signal: AbortSignal) =>
+      this.#place(content, { head, condemned, holdings, signal });
     await forEachParallel(this.#plan.files, limits, async (file, signal) => {
       const seen = this.#seen.get(file.path) ?? await this.#look(file, holdings);
       const isNew = !this.#seen.has(file.path);
@@ -319,7 +346,9 @@ class BackUp {
     const { fs, inlineBytes = INLINE_BYTES, pieceBytes = PIECE_BYTES } = this.#options;
     const modifiedMs = Math.max(0, Math.floor(fs.stat(file.source).modifiedMs));
     if (file.sizeBytes <= inlineBytes || file.sizeBytes === 0) return this.#inline(file, modifiedMs);
-    const known = file.sha256 === undefined ? undefined : holdings.files.get(fileKey(file.sha256, file.sizeBytes));
+    const known = file.sha256 === undefined
+      ? undefined
+      : holdings.files.get(fileKey(file.sha256, file.sizeBytes));
     if (known) {
       let offset = 0;
       const contents = known.map(({ plainBytes, sha256 }) => {
@@ -418,7 +447,10 @@ class BackUp {
     }
   }
 
-  async #isThere({ object, bytes }: { object: string; bytes: number }, signal: AbortSignal): Promise<boolean> {
+  async #isThere(
+    { object, bytes }: { object: string; bytes: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     return (await this.#repository.store.head(object, { signal }))?.sizeBytes === bytes;
   }
 

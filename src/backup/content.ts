@@ -51,7 +51,11 @@ export interface HashedFile {
  *
  * @throws {DamagedFileError} It has not the size or hash that it should have. @throws {IoError}
  */
-export async function hashFile(fs: FileSystem, file: BackupFile, pieceBytes = PIECE_BYTES): Promise<HashedFile> {
+export async function hashFile(
+  fs: FileSystem,
+  file: BackupFile,
+  pieceBytes = PIECE_BYTES,
+): Promise<HashedFile> {
   const pieces: LocalPiece[] = [];
   const whole = createHash("sha256");
   const opened = fs.openRead(file.source);

@@ -3,13 +3,14 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { assert } from "../base/errors.ts";
 import { concatBytes } from "../base/bytes.ts";
-import { sha256Hex } from "../format/sealed_json.ts";
 import type { ObjectSource } from "../objectstore/store.ts";
 import type { FileSystem, Random } from "../os/fs.ts";
+import { pause } from "../os/pause.ts";
 import type { RepositoryCipher } from "./cipher.ts";
-import { type LocalPiece, PieceReader } from "./content.ts";
+import { BLOCK_BYTES, type LocalPiece, PieceReader } from "./content.ts";
 import type { PieceEncoding } from "./manifest.ts";
 import { compressPiece, decompress } from "./zstd.ts";
 
@@ -57,7 +58,11 @@ export async function encodePiece(piece: LocalPiece, options: EncodeOptions): Pr
       )
       : concatBytes(frames!);
     reader.close();
-    return { encoding: cipher ? (frames ? "zstd+aes" : "aes") : "zstd", source: inMemory(bytes), close() {} };
+    return {
+      encoding: cipher ? (frames ? "zstd+aes" : "aes") : "zstd",
+      source: await inMemory(bytes),
+      close() {},
+    };
   } catch (error) {
     reader.close();
     throw error;
@@ -88,10 +93,15 @@ function objectContext(content: string): string {
   return `object ${content}`;
 }
 
-function inMemory(bytes: Uint8Array): ObjectSource {
+async function inMemory(bytes: Uint8Array): Promise<ObjectSource> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
+    hash.update(bytes.subarray(at, at + BLOCK_BYTES));
+    if (bytes.length > BLOCK_BYTES) await pause();
+  }
   return {
     sizeBytes: bytes.length,
-    sha256: sha256Hex(bytes),
+    sha256: hash.digest("hex"),
     read: (offset, length) => bytes.subarray(offset, offset + length),
   };
 }

@@ -32,9 +32,9 @@ export interface ObjectName {
   readonly backupId: string;
 }
 
-/** Whether a text may be a backup's id: 1 to 128 of [A-Za-z0-9._-], beginning with a letter or digit. */
+/** Whether a text may be a backup's id: 1 to 128 of [A-Za-z0-9._-], beginning with a letter or digit; not "latest". */
 export function isBackupId(id: string): boolean {
-  return id.length <= MAX_ID_CHARS && ID.test(id);
+  return id.length <= MAX_ID_CHARS && ID.test(id) && id !== "latest";
 }
 
 /** A name that nothing had before. */

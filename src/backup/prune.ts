@@ -201,7 +201,9 @@ class Prune {
   async #objectsOfLeaving(backup: ListedBackup): Promise<Map<string, number>> {
     try {
       const { files } = await this.#repository.readManifest(backup, this.#options.signal);
-      return new Map(files.flatMap(({ pieces }) => pieces.map(({ object, bytes }): [string, number] => [object, bytes])));
+      return new Map(
+        files.flatMap(({ pieces }) => pieces.map(({ object, bytes }): [string, number] => [object, bytes])),
+      );
     } catch (error) {
       if (!(error instanceof RepositoryError) || error.kind !== "damaged") throw error;
       this.#repository.log.warn("A backup is removed whose manifest cannot be read", {
@@ -325,8 +327,11 @@ interface Swept {
 }
 
 function contended(repository: Repository): RepositoryError {
-  return new RepositoryError(`Cannot change the head at ${repository.place}: others changed it ${MAX_ATTEMPTS} times`, {
-    kind: "contended",
-    hint: "nothing is broken: run it again",
-  });
+  return new RepositoryError(
+    `Cannot change the head at ${repository.place}: others changed it ${MAX_ATTEMPTS} times`,
+    {
+      kind: "contended",
+      hint: "nothing is broken: run it again",
+    },
+  );
 }

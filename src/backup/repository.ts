@@ -191,7 +191,9 @@ export class Repository {
     const object = await this.store.get(listed.manifest, signal ? { signal } : {});
     if (!object) throw this.#damaged(listed, "it is gone");
     const sha256 = sha256Hex(object.bytes);
-    if (sha256 !== listed.sha256) throw this.#damaged(listed, `its SHA-256 is ${sha256}, not ${listed.sha256}`);
+    if (sha256 !== listed.sha256) {
+      throw this.#damaged(listed, `its SHA-256 is ${sha256}, not ${listed.sha256}`);
+    }
     return await this.decodeManifest(object.bytes, listed.id);
   }
 
@@ -205,10 +207,13 @@ export class Repository {
       throw new CorruptionError(`it is of backup ${manifest.backupId} in ${manifest.repositoryId}`);
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
-      throw new RepositoryError(`Cannot read the manifest of backup ${id} at ${this.place}: ${error.message}`, {
-        kind: "damaged",
-        cause: error,
-      });
+      throw new RepositoryError(
+        `Cannot read the manifest of backup ${id} at ${this.place}: ${error.message}`,
+        {
+          kind: "damaged",
+          cause: error,
+        },
+      );
     }
   }
 
@@ -225,10 +230,14 @@ export class Repository {
   }
 
   #damaged(listed: ListedBackup, reason: string): RepositoryError {
-    return new RepositoryError(`Cannot read ${listed.manifest} of backup ${listed.id} at ${this.place}: ${reason}`, {
-      kind: "damaged",
-      hint: "this backup cannot be restored; delete it, or put the object back from a copy of the repository",
-    });
+    return new RepositoryError(
+      `Cannot read ${listed.manifest} of backup ${listed.id} at ${this.place}: ${reason}`,
+      {
+        kind: "damaged",
+        hint:
+          "this backup cannot be restored; delete it, or put the object back from a copy of the repository",
+      },
+    );
   }
 }
 
@@ -252,7 +261,6 @@ export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
   return pieces.length === 1 ? pieces[0]! : concatBytes(pieces);
 }
 
-// deno-lint-ignore require-await
 async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
@@ -266,7 +274,8 @@ async function readHeadOf(store: ObjectStore, signal?: AbortSignal): Promise<Rea
   if (!object) {
     throw new RepositoryError(`There is no backup repository at ${store.place}`, {
       kind: "missing",
-      hint: "the first backup makes one; for a restore check bucket and prefix, for a directory that it is mounted",
+      hint:
+        "the first backup makes one; for a restore check bucket and prefix, for a directory that it is mounted",
     });
   }
   try {

@@ -37,6 +37,8 @@ const PARALLEL_REQUESTS = 8;
 export interface RestoreSelection extends Selection {
   /** Default "latest": the one that was published last. */
   readonly backup?: string;
+  /** "latest" is of this series; undefined: of all that the repository holds, other servers' too. */
+  readonly series?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -89,7 +91,11 @@ export interface RestoreOutcome {
  */
 export async function planRestore(repository: Repository, selection: RestoreSelection): Promise<RestorePlan> {
   const { head } = await repository.readHead(selection.signal);
-  const backup = findBackup(head, selection.backup ?? "latest", repository.place);
+  const { backup: id = "latest", series } = selection;
+  const backups = id === "latest" && series !== undefined
+    ? head.backups.filter((backup) => backup.series === series)
+    : head.backups;
+  const backup = findBackup({ backups }, id, repository.place);
   const manifest = await repository.readManifest(backup, selection.signal);
   const selected = select(manifest, selection);
   const pieces = selected.files.flatMap(({ entry }) => entry.pieces);
@@ -123,7 +129,10 @@ export function restoreFiles(plan: RestorePlan, options: RestoreOptions): Promis
  * it has its name already.
  * @throws {RepositoryError} "target" @throws {IoError}
  */
-export function finishRestore(fs: FileSystem, { staging, target }: { staging: string; target: string }): void {
+export function finishRestore(
+  fs: FileSystem,
+  { staging, target }: { staging: string; target: string },
+): void {
   if (staging !== target && fs.exists(staging)) {
     if (fs.exists(target)) {
       if (fs.list(target).length > 0) throw refusedTarget(target, "it is not empty");
@@ -183,7 +192,12 @@ class Restore {
     const { repository, backup, files } = this.#plan;
     const paths = createHash("sha256");
     for (const { path } of files) paths.update(`${path}\n`);
-    const record = { repositoryId: repository.id, backup: backup.id, manifest: backup.sha256, paths: paths.digest("hex") };
+    const record = {
+      repositoryId: repository.id,
+      backup: backup.id,
+      manifest: backup.sha256,
+      paths: paths.digest("hex"),
+    };
     const marker = `${to}/${RESTORING_FILE}`;
     if (fs.exists(to) && fs.exists(marker)) {
       if (isSameRestore(fs.readFile(marker), record)) return;
@@ -299,7 +313,10 @@ class Restore {
     return new StoreError(
       `Cannot restore ${entry.path} of backup ${backup.id} from ${repository.place}: ${objects} ` +
         `${entry.pieces.length === 1 ? "is" : "are"} not what was backed up`,
-      { kind: "damaged", hint: "`xerj backup verify --full` names all damaged objects and the backups they affect" },
+      {
+        kind: "damaged",
+        hint: "`xerj backup verify --full` names all damaged objects and the backups they affect",
+      },
     );
   }
 

@@ -46,7 +46,10 @@ const PERIODS: Readonly<Record<"hourly" | "daily" | "weekly" | "monthly", (ms: n
  *
  * @param backups In the order of publishing. @returns In the same order.
  */
-export function applyRetention(backups: readonly ListedBackup[], policy: RetentionPolicy): RetentionDecision[] {
+export function applyRetention(
+  backups: readonly ListedBackup[],
+  policy: RetentionPolicy,
+): RetentionDecision[] {
   const reasons = new Map<ListedBackup, KeepReason[]>(backups.map((backup) => [backup, []]));
   const newestFirst = [...backups].reverse();
   if (newestFirst[0]) reasons.get(newestFirst[0])!.push("newest");
@@ -82,7 +85,9 @@ export function expiredBackups(
   const groups = Map.groupBy(backups, (backup) => backup.series);
   return [...groups].flatMap(([name, group]) =>
     series === undefined || name === series
-      ? applyRetention(group, policy).filter(({ reasons }) => reasons.length === 0).map(({ backup }) => backup)
+      ? applyRetention(group, policy).filter(({ reasons }) => reasons.length === 0).map(({ backup }) =>
+        backup
+      )
       : []
   );
 }

@@ -42,9 +42,9 @@ export interface Selected {
 export function select(manifest: BackupManifest, selection: Selection): Selected {
   const { indices: patterns, rename, includeServerFiles = patterns === undefined } = selection;
   const names = indexNames(manifest);
-  const chosen = patterns === undefined ? names : names.filter((name) =>
-    patterns.some((pattern) => wildcard(pattern).test(name))
-  );
+  const chosen = patterns === undefined
+    ? names
+    : names.filter((name) => patterns.some((pattern) => wildcard(pattern).test(name)));
   for (const pattern of patterns ?? []) {
     if (names.some((name) => wildcard(pattern).test(name))) continue;
     throw refused(
@@ -59,7 +59,9 @@ export function select(manifest: BackupManifest, selection: Selection): Selected
     if (other !== undefined) {
       throw refused(`Cannot restore both ${other} and ${name} as ${as}`, "choose another replacement");
     }
-    if (as.includes("/") || !isSafePath(as)) throw refused(`Cannot restore ${name} as ${JSON.stringify(as)}`, "");
+    if (as.includes("/") || !isSafePath(as)) {
+      throw refused(`Cannot restore ${name} as ${JSON.stringify(as)}`, "");
+    }
     taken.set(as, name);
   }
   const files: SelectedFile[] = [];
@@ -84,7 +86,10 @@ function indexNames(manifest: BackupManifest): string[] {
 function movedTo(entry: BackupEntry, index: string, as: string): string {
   if (index === as) return entry.path;
   if (entry.path.startsWith(`${index}/`)) return `${as}${entry.path.slice(index.length)}`;
-  throw refused(`Cannot restore ${index} under another name: its file ${entry.path} lies outside of its folder`, "");
+  throw refused(
+    `Cannot restore ${index} under another name: its file ${entry.path} lies outside of its folder`,
+    "",
+  );
 }
 
 function wildcard(pattern: string): RegExp {

@@ -23,7 +23,10 @@ const MAX_FRAME_BYTES = BLOCK_BYTES + 64 * 1024;
  *
  * @returns undefined: it is not worth it, which is mostly found out from a few samples.
  */
-export async function compressPiece(reader: PieceReader, plainBytes: number): Promise<Uint8Array[] | undefined> {
+export async function compressPiece(
+  reader: PieceReader,
+  plainBytes: number,
+): Promise<Uint8Array[] | undefined> {
   if (!samplesShrink(reader, plainBytes)) return undefined;
   const limit = plainBytes * WORTH_IT;
   const frames: Uint8Array[] = [];

@@ -21,11 +21,14 @@ export interface Flag {
 }
 
 export interface Command {
+  /** All its words, such as "backup list". */
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly Flag[];
   /** Names of what may follow without dashes, such as ["REPOSITORY", "ID"]; all of them are needed. */
   readonly operands: readonly string[];
+  /** One of these must follow; flags and operands are theirs. */
+  readonly subcommands?: readonly Command[];
 }
 
 /** What every command takes. */
@@ -70,13 +73,10 @@ export function parseArguments(
   args: readonly string[],
   commands: readonly Command[] = [SERVE],
 ): ParsedArguments {
-  const [first, ...others] = args;
-  const isNamed = first !== undefined && !first.startsWith("-");
-  const command = isNamed ? findCommand(first, commands) : commands[0]!;
+  const { command, rest } = commandOf(args, commands);
   const known = [...command.flags, ...COMMON_FLAGS];
   const flags = new Map<string, string>();
   const operands: string[] = [];
-  const rest = isNamed ? others : [...args];
   for (let at = 0; at < rest.length; at++) {
     const argument = rest[at]!;
     if (argument === "--") {
@@ -116,12 +116,37 @@ export function integerFlag(
   return value;
 }
 
-function findCommand(name: string, commands: readonly Command[]): Command {
-  const found = commands.find((command) => command.name === name);
+/** The command that the first words name, and what follows them. */
+function commandOf(
+  args: readonly string[],
+  commands: readonly Command[],
+): { readonly command: Command; readonly rest: readonly string[] } {
+  const [first, ...others] = args;
+  if (first === undefined || first.startsWith("-")) return { command: commands[0]!, rest: args };
+  const command = findCommand(first, { commands, before: "" });
+  if (!command.subcommands) return { command, rest: others };
+  const [second, ...rest] = others;
+  if (second !== undefined && !second.startsWith("-")) {
+    return { command: findCommand(second, { commands: command.subcommands, before: `${first} ` }), rest };
+  }
+  if (others.some((argument) => TELLING.includes(argument))) return { command, rest: others };
+  const names = command.subcommands.map(({ name }) => name.slice(first.length + 1));
+  throw new UsageError(`after ${first} comes one of ${names.join(", ")}; see ${first} --help`);
+}
+
+/** Flags with which a command only tells of itself. */
+const TELLING = ["--help", "-h", "--version", "-V"];
+
+/** @param before Words that all of `commands` begin with and that were written already. */
+function findCommand(
+  name: string,
+  { commands, before }: { readonly commands: readonly Command[]; readonly before: string },
+): Command {
+  const found = commands.find((command) => command.name === before + name);
   if (found) return found;
-  const near = nearestName(name, commands.map((command) => command.name));
-  const hint = near === undefined ? "see --help" : `did you mean ${near}?`;
-  throw new UsageError(`there is no command ${name}; ${hint}`);
+  const near = nearestName(name, commands.map((command) => command.name.slice(before.length)));
+  const hint = near === undefined ? `see ${before}--help` : `did you mean ${before}${near}?`;
+  throw new UsageError(`there is no command ${before}${name}; ${hint}`);
 }
 
 function findFlag(written: string, known: readonly Flag[]): Flag {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Command, SERVE } from "./arguments.ts";
+import { RESTORE } from "./restore.ts";
 import { VERIFY } from "./verify.ts";
 
-export const COMMANDS: readonly Command[] = [SERVE, VERIFY];
+export const COMMANDS: readonly Command[] = [SERVE, VERIFY, RESTORE];

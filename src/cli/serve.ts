@@ -11,7 +11,8 @@ import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
 import { Backups } from "../control/backups.ts";
 import { namedDestination } from "../control/destination.ts";
-import { Restores } from "../control/restores.ts";
+import { isHalfRestored, Restores } from "../control/restores.ts";
+import { Schedules } from "../control/schedules.ts";
 import { DirectorySnapshots } from "../control/snapshots.ts";
 import { type Catalog, openCatalog } from "../engine/catalog.ts";
 import { Engine } from "../engine/engine.ts";
@@ -37,6 +38,7 @@ import { syncFileSystem } from "../os/sync_file_system.ts";
 import { serviceNotifier } from "../os/sd_notify.ts";
 import { availableCores } from "../os/threads.ts";
 import { adminKey } from "./admin_key.ts";
+import { halfRestored } from "./half_restored.ts";
 import { engineLimits, nodeSettings } from "./node_settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -69,7 +71,10 @@ export interface Server {
   stop(): Promise<boolean>;
 }
 
-/** @throws {IoError | CorruptionError | RequestError} The directory is taken, a port is, a certificate does not load. */
+/**
+ * @throws {OpenRefusedError | IoError | CorruptionError | RequestError} The directory is taken or half restored, a port
+ * is taken, a certificate does not load.
+ */
 export function serve({ config: initial, reread, log, factory, onFatal }: ServeOptions): Server {
   let config = initial;
   const fs = realFileSystem();
@@ -77,6 +82,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
   const random = systemRandom();
   const startedMonotonicMs = clock.monotonicMs();
   const dataDir = config.server.dataDir;
+  if (isHalfRestored(fs, dataDir)) throw halfRestored(dataDir);
   const lsn = new BigInt64Array(new SharedArrayBuffer(8));
   const catalog = openCatalog({
     fs,
@@ -160,6 +166,12 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
     const restores = new Restores({ engine, backups, fs, clock, log, dataDir });
     const secrets = { env: environment, readFile: (path: string) => fs.readFile(path) };
     const namedRepository = (name: string) => namedDestination(name, config.repositories, secrets);
+    const schedules = new Schedules({
+      backups,
+      log,
+      repositories: () => config.repositories,
+      named: namedRepository,
+    });
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,
@@ -176,6 +188,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
           },
           freeBytes: () => fs.freeBytes(dataDir),
           warnings: standingWarnings(config, catalog),
+          liveWarnings: () => schedules.warnings,
           maxLineBytes: () => config.limits.maxLineBytes,
         },
       }),
@@ -223,6 +236,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       snapshots.removeLeftovers();
       backups.removeLeftovers();
       restores.removeLeftovers();
+      schedules.start();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
       log.info("ready", {
@@ -247,6 +261,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         }
         config = reloadedConfig(config, next);
         backups.reconfigured();
+        schedules.reconfigured();
         await engine.configure(nodeSettings(config, machine), engineLimits(config));
         if (config.tls.enabled) {
           const files = readTls(config);
@@ -256,6 +271,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       },
       stop: async () => {
         notifier.stopping();
+        schedules.stop();
         apps.native.stop();
         apps.es.stop();
         const drainMs = config.server.shutdownTimeoutSecs * 1000;

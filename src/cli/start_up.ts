@@ -47,7 +47,8 @@ export function startUp({ args, env, readFile, commands = [SERVE] }: StartUpOpti
     const parsed = parseArguments(args, commands);
     const { flags, command } = parsed;
     if (flags.has("help")) {
-      return exit(0, usage(args[0] === command.name ? command : undefined, commands));
+      const isNamed = args[0] !== undefined && !args[0].startsWith("-");
+      return exit(0, usage(isNamed ? command : undefined, commands));
     }
     if (flags.has("version")) return exit(0, versionText());
     if (flags.has("print-config")) return exit(0, renderDefaults());

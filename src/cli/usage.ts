@@ -15,11 +15,18 @@ export function versionText(): string {
 export function usage(command: Command | undefined, commands: readonly Command[] = [SERVE]): string {
   const shown = command ?? commands[0]!;
   const operands = shown.operands.map((operand) => ` ${operand}`).join("");
-  const name = command === undefined ? "[COMMAND]" : command.name;
+  const name = command === undefined
+    ? "[COMMAND]"
+    : command.subcommands
+    ? `${command.name} COMMAND`
+    : command.name;
   const parts = [`Usage: xerj ${name} [FLAGS]${operands}`];
   if (command === undefined) {
     parts.push(`Commands:\n${table(commands.map((each) => [each.name, each.summary]))}`);
   } else parts.push(`${command.name}: ${command.summary}`);
+  if (command?.subcommands) {
+    parts.push(`Commands:\n${table(command.subcommands.map((each) => [each.name, each.summary]))}`);
+  }
   if (shown.flags.length > 0) parts.push(`Flags of ${shown.name}:\n${flagTable(shown.flags)}`);
   parts.push(`Flags of every command:\n${flagTable(COMMON_FLAGS)}`);
   return `${parts.join("\n\n")}\n`;

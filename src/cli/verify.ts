@@ -4,6 +4,7 @@
  * @module
  */
 import { IoError, RequestError } from "../base/errors.ts";
+import { isHalfRestored } from "../control/restores.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { bootId, machineId } from "../os/boot.ts";
 import { systemClock } from "../os/clock.ts";
@@ -12,6 +13,7 @@ import { systemRandom } from "../os/random.ts";
 import { realFileSystem } from "../os/real_fs.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
 import type { Command, ParsedArguments } from "./arguments.ts";
+import { halfRestored } from "./half_restored.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { repairDirectory } from "./repair_directory.ts";
 import { type DirectoryOptions, verdictOf, verifyDirectory } from "./verify_directory.ts";
@@ -71,6 +73,7 @@ export async function runVerify(
   let repaired: Awaited<ReturnType<typeof repairDirectory>> = [];
   if (repairs.wal || repairs.segments) {
     try {
+      if (isHalfRestored(options.fs, path)) throw halfRestored(path);
       repaired = await repairDirectory({ ...directoryOptions, random: options.random }, path, repairs);
     } catch (error) {
       bar?.clear();

@@ -5,6 +5,8 @@
  */
 import { utf8Text } from "../base/bytes.ts";
 import { CorruptionError, IoError } from "../base/errors.ts";
+import { RESTORING_FILE } from "../backup/restore.ts";
+import { isHalfRestored } from "../control/restores.ts";
 import { chooseCatalog, type ChosenCatalog, endedCleanly, findCatalogs } from "../engine/catalog_open.ts";
 import { candidateFolders, inspectFolder, shardFolders } from "../engine/catalog_folders.ts";
 import { currentInstance, isHeld, isSamePlace, LOCK_FILE, readInstance } from "../engine/instance.ts";
@@ -15,6 +17,7 @@ import { type Finding, problemOf, type Progress } from "../shard/verify/finding.
 import { type ShardReport, verifyShard } from "../shard/verify/shard.ts";
 import { bytesToRead } from "../shard/verify/shard_files.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
+import { HALF_RESTORED_NEXT } from "./half_restored.ts";
 import { checkMeta } from "./verify_meta.ts";
 
 export interface DirectoryOptions {
@@ -76,6 +79,10 @@ export async function verifyDirectory(options: DirectoryOptions, dataDir: string
   let catalog: number | undefined;
   try {
     if (!fs.exists(dataDir)) throw new IoError("open", dataDir, new Error("No such directory (os error 2)"));
+    if (isHalfRestored(fs, dataDir)) {
+      findings.push(unfinishedRestore(dataDir));
+      return { ...report, catalog, bytesRead };
+    }
     const isLive = isHeld(fs, dataDir);
     const isCopy = unlessUnreadable(() => isCopyOf(options, dataDir), true);
     const { chosen, files } = lookAtCatalogs(options, dataDir, findings);
@@ -112,6 +119,18 @@ export async function verifyDirectory(options: DirectoryOptions, dataDir: string
 }
 
 const SEVERITIES = ["damage", "unknown", "warning", "note"];
+
+/** What has come so far is neither sound nor damaged: the restore goes on to check each file. */
+function unfinishedRestore(dataDir: string): Finding {
+  return {
+    severity: "unknown",
+    file: `${dataDir}/${RESTORING_FILE}`,
+    offset: -1,
+    what: "a restore into this directory has not finished: no server starts on it",
+    lost: "",
+    next: HALF_RESTORED_NEXT,
+  };
+}
 
 /** A system call failed: that tells of the system, not yet of the files; unless the disk itself says so. */
 function cannotSay(error: unknown, path: string): Finding {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Cron } from "croner";
 import { type Config, type KeyPlace, KEYS, resolveConfig } from "./config.ts";
 import { ConfigError, type ConfigProblem } from "./error.ts";
 import { describeRange, type Key, tomlName, tomlSection, type Value } from "./keys.ts";
@@ -89,6 +90,11 @@ function checkRepositories(
   const repositories: Record<string, RepositoryConfig> = {};
   for (const [name, { values, line }] of found) {
     const repository = repositories[name] = resolveRepository(values);
+    for (const key of ["schedule", "drillSchedule"] as const) {
+      const reason = repository[key] === "" ? undefined : cronProblem(repository[key]);
+      if (reason === undefined) continue;
+      problems.push({ line, reason: `[${REPOSITORIES}.${name}] ${tomlName(key)} cannot be used: ${reason}` });
+    }
     if (!/^(s3|file):\/\/./.test(repository.destination)) {
       problems.push({
         line,
@@ -97,6 +103,16 @@ function checkRepositories(
     }
   }
   return repositories;
+}
+
+/** Why a text is no schedule; undefined: it is one. */
+function cronProblem(schedule: string): string | undefined {
+  try {
+    new Cron(schedule, { paused: true }).stop();
+    return undefined;
+  } catch (error) {
+    return `${(error as Error).message}; it must be like "0 3 * * *" (minute, hour, day, month, weekday)`;
+  }
 }
 
 function valueProblem(

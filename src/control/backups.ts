@@ -24,10 +24,12 @@ import { decodeManifest, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
 import { BodyReader, decodeSealed, encodeSealed } from "../format/sealed_json.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
 import { type Destination, placeOf } from "./destination.ts";
-import type { BackUpCall, BackUpReply, ListReply } from "./shipper_node.ts";
+import type { BackUpCall, BackUpReply, ListReply, PruneCall } from "./shipper_node.ts";
 import { removeTree } from "./trees.ts";
 
 export const BACKUP_FOLDER = "_backups";
+/** Backups that retention counts together. */
+const SCHEDULED = "scheduled";
 const JOB_FILE = "job.json";
 const JOURNAL_FILE = "journal";
 const TREE_FOLDER = "tree";
@@ -100,6 +102,8 @@ export class Backups {
   #nextJob = 1;
   readonly #progress = new Map<string, (progress: BackUpProgress | RestoreProgress) => void>();
   #lastId = "";
+  /** Since start. */
+  failedTotal = 0;
 
   constructor(options: BackupsOptions) {
     this.#options = options;
@@ -123,6 +127,11 @@ export class Backups {
     const { fs } = this.#options;
     if (!fs.exists(this.#folder)) return [];
     return fs.list(this.#folder).flatMap(({ name }) => readJob(fs, `${this.#folder}/${name}`) ?? []);
+  }
+
+  /** The last one that has ended, well or not. */
+  get lastEnded(): BackupRun | undefined {
+    return this.#runs.findLast(({ state }) => state === "success" || state === "failed");
   }
 
   /** Newest first. */
@@ -221,6 +230,7 @@ export class Backups {
     // Whoever waits hears of a failure; so does the log.
     done.catch((error) => {
       if (running.isCancelled) return;
+      this.failedTotal++;
       this.#options.log.error("a backup failed", {
         backup: run.id,
         place,
@@ -264,7 +274,7 @@ export class Backups {
           indices: await this.#described(run.indices),
           files,
           kind: request.kind,
-          series: request.kind === "scheduled" ? "scheduled" : "",
+          series: request.kind === "scheduled" ? SCHEDULED : "",
           ...(request.pinned ? { pinned: true } : {}),
         },
       };
@@ -381,8 +391,10 @@ export class Backups {
     return this.shipper.call<PruneOutcome>("deleteBackup", { destination, backup });
   }
 
-  prune(destination: Destination, retention: RetentionPolicy): Promise<PruneOutcome> {
-    return this.shipper.call<PruneOutcome>("prune", { destination, retention });
+  /** Removes scheduled backups that the policy does not keep, and what nobody needs any more. */
+  pruneScheduled(destination: Destination, retention: RetentionPolicy): Promise<PruneOutcome> {
+    const call: PruneCall = { destination, retention, series: SCHEDULED };
+    return this.shipper.call<PruneOutcome>("prune", call);
   }
 
   /** `bk-2026-04-15T03-00-00Z`, with `-2` behind a second one of that second. */

@@ -7,7 +7,9 @@
 import { illegalArgument, IoError, RequestError } from "../base/errors.ts";
 import { utf8Text } from "../base/bytes.ts";
 import type { RepositoryConfig } from "../config/repositories.ts";
+import { parseDestination } from "../objectstore/open.ts";
 import type { S3Credentials } from "../objectstore/s3_options.ts";
+import { explainedFailure } from "./backup_errors.ts";
 
 export interface Destination {
   /** `s3://bucket/prefix` or `file:///path`, without a slash at its end. */
@@ -71,7 +73,7 @@ export function destinationFromRequest(destination: unknown, credentials: unknow
   }
   return {
     ...base,
-    ...(endpoint ? { endpoint: endpoint.replace(/\/+$/, "") } : {}),
+    ...(endpoint ? { endpoint: checkEndpoint(endpoint) } : {}),
     ...(region ? { region } : {}),
     ...(accessKey !== undefined && secretKey !== undefined
       ? { credentials: { accessKey, secretKey, ...(sessionToken ? { sessionToken } : {}) } }
@@ -111,7 +113,7 @@ export function destinationFromConfig(
     singleWriter: config.singleWriter,
     region: config.region,
     pathStyle: config.pathStyle === "auto" ? "auto" : config.pathStyle === "yes",
-    ...(config.endpoint === "" ? {} : { endpoint: config.endpoint.replace(/\/+$/, "") }),
+    ...(config.endpoint === "" ? {} : { endpoint: checkEndpoint(config.endpoint) }),
     ...(config.caCertificate === ""
       ? {}
       : { caCertificate: readText(sources, config.caCertificate, `certificate of repository [${name}]`) }),
@@ -148,12 +150,32 @@ function readText({ readFile }: SecretSources, path: string, what: string): stri
   }
 }
 
+/** Refused before anything is made of it: an address may hold a password, and must not get into a list or a log. */
 function checkUrl(destination: unknown): string {
-  const right = "it must be s3://bucket/prefix, or file:///path of a mounted disk";
-  if (typeof destination !== "string") throw illegalArgument(`[destination] is missing; ${right}`);
-  if (!/^(s3:\/\/[^/]|file:\/\/\/)/.test(destination)) {
-    // An address may hold a password: it is not repeated.
-    throw illegalArgument(`[destination] cannot be used; ${right}`);
+  if (typeof destination !== "string") {
+    throw illegalArgument(
+      "[destination] is missing; it must be s3://bucket/prefix, or file:///path of a mounted disk",
+    );
+  }
+  try {
+    parseDestination(destination);
+  } catch (error) {
+    throw explainedFailure(error);
   }
   return destination.replace(/\/+$/, "");
+}
+
+function checkEndpoint(endpoint: string): string {
+  const right = "it must be like https://s3.example.com or http://127.0.0.1:9000";
+  if (!URL.canParse(endpoint)) throw illegalArgument(`[endpoint] is no URL; ${right}`);
+  const { protocol, username, password, search, hash } = new URL(endpoint);
+  if ((protocol !== "http:" && protocol !== "https:") || search !== "" || hash !== "") {
+    throw illegalArgument(`[endpoint] cannot be used; ${right}`);
+  }
+  if (username !== "" || password !== "") {
+    throw illegalArgument(
+      `[endpoint] holds a user's name or password; give access_key and secret_key, and ${right}`,
+    );
+  }
+  return endpoint.replace(/\/+$/, "");
 }

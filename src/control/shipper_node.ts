@@ -64,6 +64,13 @@ export interface RestoreReply {
   readonly outcome: RestoreOutcome | undefined;
 }
 
+export interface PruneCall {
+  readonly destination: Destination;
+  readonly retention: RetentionPolicy;
+  /** Only backups of this series are removed. */
+  readonly series: string;
+}
+
 export interface ListReply {
   readonly repositoryId: string;
   /** In the order of publishing. */
@@ -100,7 +107,7 @@ export class ShipperNode {
       restore: explained((call: RestoreCall) => this.#restore(call)),
       list: explained((call: { destination: Destination }) => this.#list(call)),
       manifest: explained((call: { destination: Destination; backup: string }) => this.#manifest(call)),
-      prune: explained((call: { destination: Destination; retention: RetentionPolicy }) => this.#prune(call)),
+      prune: explained((call: PruneCall) => this.#prune(call)),
       deleteBackup: explained((call: { destination: Destination; backup: string }) => this.#delete(call)),
       cancel: ({ job }: { job: string }) => this.#cancels.get(job)?.abort(),
       setBandwidth: ({ bytesPerSec }: { bytesPerSec: number }) => {
@@ -206,10 +213,12 @@ export class ShipperNode {
     });
   }
 
-  #prune(
-    { destination, retention }: { readonly destination: Destination; readonly retention: RetentionPolicy },
-  ): Promise<PruneOutcome> {
-    return this.#with(destination, { create: false }, (repository) => prune(repository, { retention }));
+  #prune({ destination, retention, series }: PruneCall): Promise<PruneOutcome> {
+    return this.#with(
+      destination,
+      { create: false },
+      (repository) => prune(repository, { retention, series }),
+    );
   }
 
   #delete(

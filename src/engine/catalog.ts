@@ -13,6 +13,7 @@ import {
   type CatalogBody,
   type CatalogEntry,
   type CatalogSections,
+  decodeCatalog,
   type DeletedIncarnation,
   encodeCatalog,
   encodeCatalogStub,
@@ -70,6 +71,14 @@ export interface CatalogIndex extends CatalogEntry {
 export type AliasTable = Readonly<
   Record<string, Readonly<Record<string, Readonly<Record<string, unknown>>>>>
 >;
+
+/** A catalogue where it lies. */
+export interface CatalogFile {
+  readonly body: CatalogBody;
+  readonly path: string;
+  /** File of deleted incarnations that it names; undefined: none. */
+  readonly deletedPath: string | undefined;
+}
 
 /** What `Catalog.update` may change. */
 export interface CatalogDraft {
@@ -408,6 +417,34 @@ export class Catalog {
     assert(!this.#started && this.adopted.includes(name), `${name} was put back by hand`);
     this.#body = { ...this.#body, indices: this.#body.indices.filter((other) => other.name !== name) };
     this.#indices = this.#listed(this.#body);
+  }
+
+  /** The server's runs; the last one is the present one's, once it has started. */
+  get history(): History {
+    return this.#history;
+  }
+
+  /**
+   * Catalogues for whoever ships them, ascending: the newest, and those that this run has superseded since number `since`,
+   * as far as they are there still.
+   *
+   * @throws {IoError}
+   */
+  filesSince(since: number): CatalogFile[] {
+    const { fs } = this.#environment;
+    this.#poison.check();
+    const folder = `${this.dataDir}/${META_FOLDER}`;
+    const older = this.#superseded.filter(({ number }) => number > since && number < this.#body.number);
+    const bodies = older.flatMap(({ path }) => {
+      if (!fs.exists(path)) return [];
+      const body = decodeCatalog(fs.readFile(path));
+      return body === "stub" ? [] : [body];
+    });
+    return [...bodies.sort((a, b) => a.number - b.number), this.#body].map((body) => ({
+      body,
+      path: `${folder}/${catalogName(body.number)}`,
+      deletedPath: body.deleted && `${folder}/${deletedName(body.deleted.number)}`,
+    }));
   }
 
   /**

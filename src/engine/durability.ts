@@ -4,12 +4,14 @@
  * - `sync`: an acknowledgement waits for an fdatasync that began after its append; requests that append while one
  *   runs share the next.
  * - `batched`: a timer syncs every `wal_batch_ms` whatever was appended since.
+ * - `replicated`: as `sync`; then the acknowledgement waits until the record has left the machine, too.
  * - `async`: a timer starts writeback each second; only rolls, flushes and starts sync.
  *
  * @module
  */
 import type { ShardStore } from "../shard/store.ts";
 import type { WalSync } from "./messages.ts";
+import type { Replication } from "./replication.ts";
 
 const WRITEBACK_EVERY_MS = 1000;
 /** How long a synced log stays quiet before a mark says in it that it is synced. */
@@ -29,8 +31,15 @@ export class Durability {
   #timer: number | undefined;
   #markTimer: number | undefined;
 
-  constructor(settings: () => { readonly walSync: WalSync; readonly walBatchMs: number }) {
+  readonly #replication: Replication | undefined;
+
+  /** @param replication What `replicated` waits for; undefined: there is nobody to replicate to. */
+  constructor(
+    settings: () => { readonly walSync: WalSync; readonly walBatchMs: number },
+    replication?: Replication,
+  ) {
     this.#settings = settings;
+    this.#replication = replication;
     this.restart();
   }
 
@@ -45,7 +54,15 @@ export class Durability {
 
   /** Resolves when what was appended to `store` so far may be acknowledged. @throws what the sync threw. */
   acknowledged(store: ShardStore): Promise<void> {
-    return this.#settings().walSync === "sync" ? this.#groupSync(store) : Promise.resolve();
+    const { walSync } = this.#settings();
+    if (walSync === "replicated") return this.#replicated(store);
+    return walSync === "sync" ? this.#groupSync(store) : Promise.resolve();
+  }
+
+  async #replicated(store: ShardStore): Promise<void> {
+    const { lsn } = store.position;
+    await this.#groupSync(store);
+    await this.#replication?.arrived(store.manifest.incarnation, lsn);
   }
 
   /** Takes the timer of the policy now in force. */

@@ -38,6 +38,7 @@ import type {
   WriterTimings,
 } from "./messages.ts";
 import type { ShardSnapshot } from "../shard/snapshot.ts";
+import { EngineShip, type EngineShipView } from "./ship.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type ThreadFactory, Threads } from "./threads.ts";
 import type { BulkTargetRequest, WriteIndex } from "./writer_node.ts";
@@ -103,6 +104,7 @@ export class Engine {
   readonly snapshots: Snapshots;
   readonly indices: Indices;
   readonly merges: MergeQueue;
+  readonly ship: EngineShip;
   readonly #mergeBucket: BigInt64Array;
   readonly searchGate: Gate;
   readonly writeBudget: WriteBudget;
@@ -136,6 +138,11 @@ export class Engine {
       onDeath: (error) =>
         options.log.error("a merger died; its merge is given up", { failure: error.message }),
     });
+    this.ship = new EngineShip({
+      threads: () => this.threads,
+      catalog: options.catalog,
+      clock: options.clock,
+    });
     this.threads = new Threads({
       factory: options.factory,
       writers: options.writers,
@@ -160,6 +167,7 @@ export class Engine {
         },
         condition: (report: { index: string; shard: number; failure: string | undefined }) =>
           this.#condition(report),
+        shipWanted: () => this.ship.wanted(),
       },
     });
     this.snapshots = new Snapshots({
@@ -428,6 +436,16 @@ export class Engine {
       segments: reports.reduce((sum, { segments }) => sum + segments, 0),
       lsn: reports.reduce((highest, { lsn }) => Math.max(highest, lsn), 0),
     };
+  }
+
+  /**
+   * What can be shipped of the server now: nothing in it can be lost by a power cut any more. Writes go on, and no log
+   * rolls for it. To be released.
+   *
+   * @throws {RequestError} 503 @throws {IoError}
+   */
+  shipView({ sinceCatalog = 0 }: { readonly sinceCatalog?: number } = {}): Promise<EngineShipView> {
+    return this.ship.view(sinceCatalog);
   }
 
   /** Merges until there are no more segments than asked for, or nothing is due; resolves when all is done. */

@@ -7,8 +7,11 @@ import type { VersionType } from "../shard/operation.ts";
 import type { DamagedFile } from "./scrub.ts";
 import type { ShardSnapshot } from "../shard/snapshot.ts";
 import type { NextNumbers } from "../shard/store_inventory.ts";
+import type { ShardShipView } from "../shard/ship_view.ts";
+import type { Manifest } from "../format/manifest.ts";
 
-export type WalSync = "sync" | "batched" | "async";
+/** `replicated`: as `sync`, and whoever ships the log continuously has it. */
+export type WalSync = "sync" | "batched" | "async" | "replicated";
 
 /** Limits and intervals that a reload may change. */
 export interface NodeSettings {
@@ -216,6 +219,44 @@ export interface SnapshotShardReport {
   /** Last LSN that is in it. */
   readonly lsn: number;
   readonly segments: number;
+}
+
+/** What can be shipped of this writer's shards? */
+export interface ShipCall {
+  /** Number of the manifest that main knows already, by `<incarnation>/<shard>`: it is not sent again. */
+  readonly known: Readonly<Record<string, number>>;
+}
+
+/** A shard as it can be shipped. */
+export interface ShippedLog extends Omit<ShardShipView, "manifest" | "release"> {
+  /** Relative to the data directory. */
+  readonly folder: string;
+  readonly incarnation: string;
+  readonly shard: number;
+  /** undefined: the one that main knows. */
+  readonly manifest: Manifest | undefined;
+  /** Keeps the files, until main releases it. */
+  readonly pin: number;
+}
+
+export interface ShipReply {
+  /** Every record of this writer's shards up to here lies within what is shown. */
+  readonly coveredLsn: number;
+  readonly logs: readonly ShippedLog[];
+  /** Shards that cannot be shown, and why. */
+  readonly hidden: readonly {
+    readonly incarnation: string;
+    readonly folder: string;
+    readonly reason: string;
+  }[];
+}
+
+/** How far shipping has come, for writes that wait for it. */
+export interface ShippedUpTo {
+  /** Every record up to here has arrived, but for those of `incomplete`. */
+  readonly lsn: number;
+  /** Incarnations of which something is missing yet that a restore needs. */
+  readonly incomplete: readonly string[];
 }
 
 /** A folder's shards, of an earlier life, that become those of a new index. */

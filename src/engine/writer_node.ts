@@ -23,6 +23,7 @@ import { getDocument, logMapping, setMapping } from "../shard/write.ts";
 import type { Rules } from "../wal/rules.ts";
 import type { BulkRendererFactory } from "./bulk_renderer.ts";
 import { Durability } from "./durability.ts";
+import { Replication } from "./replication.ts";
 import type {
   AttachCall,
   BulkCall,
@@ -36,6 +37,8 @@ import type {
   OpenedShardReport,
   ReplayProgress,
   ShardStats,
+  ShipCall,
+  ShippedUpTo,
   SnapshotCall,
   WriteCall,
   WriterTimings,
@@ -43,6 +46,7 @@ import type {
 import { Attachments } from "./writer_attach.ts";
 import { applyBulk } from "./writer_bulk.ts";
 import { applyIngest } from "./writer_ingest.ts";
+import { WriterShip } from "./writer_ship.ts";
 import { linkShards } from "./writer_snapshot.ts";
 import { Scrub, type ScrubTarget } from "./scrub.ts";
 import { shardStats } from "./writer_stats.ts";
@@ -77,6 +81,8 @@ export interface MainCalls {
   condition(
     report: { readonly index: string; readonly shard: number; readonly failure: string | undefined },
   ): void;
+  /** Somebody waits for a record to leave the machine. Absent: nobody ships. */
+  readonly shipWanted?: () => void;
 }
 
 export interface WriteIndex {
@@ -134,6 +140,8 @@ export class WriterNode {
   };
   settings: NodeSettings;
   readonly #attachments = new Attachments(this);
+  readonly #ship = new WriterShip(this);
+  readonly #replication: Replication;
   readonly #scrub: Scrub;
   /** Segments of closed indices that searches may still use, by key. */
   readonly #closedSegments = new Map<string, LiveSegment>();
@@ -153,7 +161,11 @@ export class WriterNode {
       onRead: (bytes) => void (this.timings.scrubBytes += bytes),
       onDamage: (places) => void (this.timings.scrubErrors += places),
     });
-    this.durability = new Durability(() => this.settings);
+    this.#replication = new Replication({
+      wanted: () => options.main.shipWanted?.(),
+      timeoutMs: () => this.settings.maxRequestMs,
+    });
+    this.durability = new Durability(() => this.settings, this.#replication);
   }
 
   /** What main may call, by name. */
@@ -172,6 +184,10 @@ export class WriterNode {
       flush: (call: { incarnations: readonly string[] }) => this.#flush(call.incarnations),
       forceMerge: (call: ForceMergeCall) => this.merges.force(call),
       linkShards: (call: SnapshotCall) => linkShards(this, call),
+      shipView: (call: ShipCall) => this.#ship.view(call),
+      shipRelease: ({ pins }: { pins: readonly number[] }) => this.#ship.release(pins),
+      shipped: (upTo: ShippedUpTo) => this.#replication.shipped(upTo),
+      shipFailed: ({ reason }: { reason: string }) => this.#replication.failed(reason),
       attachOpen: (call: AttachCall) => this.#attachments.open(call),
       attachMake: ({ incarnation }: { incarnation: string }) => this.#attachments.make(incarnation),
       attachDrop: ({ incarnation }: { incarnation: string }) => this.#attachments.drop(incarnation),
@@ -411,6 +427,7 @@ export class WriterNode {
   async #stop(): Promise<{ readonly clean: boolean }> {
     if (this.#upkeep !== undefined) clearInterval(this.#upkeep);
     this.durability.stop();
+    this.#replication.stop();
     await this.#scrub.stop();
     let clean = true;
     await Promise.all([...this.shards.values()].map((open) => this.merges.stop(open)));

@@ -4,6 +4,7 @@
  * @module
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { BackupRun } from "../control/backups.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Health } from "../engine/health.ts";
 import type { WriterTimings } from "../engine/messages.ts";
@@ -97,6 +98,7 @@ export class Metrics {
     bytes: this.#gauge("xerj_last_backup_bytes", "Bytes that the last backup uploaded"),
     duration: this.#gauge("xerj_last_backup_duration_seconds", "How long the last backup took"),
     outcome: this.#gauge("xerj_last_backup_success", "1: the last backup succeeded"),
+    failed: this.#gauge("xerj_backups_failed_total", "Backups that failed since start"),
   };
 
   /** A search was answered. */
@@ -127,7 +129,13 @@ export class Metrics {
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
-    { memory, health }: { readonly memory: MemoryReading; readonly health: Health },
+    { memory, health, lastBackup, backupsFailed }: {
+      readonly memory: MemoryReading;
+      readonly health: Health;
+      /** The last one that has ended. */
+      readonly lastBackup: BackupRun | undefined;
+      readonly backupsFailed: number;
+    },
   ): Promise<string> {
     const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
     this.measured(timings);
@@ -169,7 +177,11 @@ export class Metrics {
     this.#memory.set({ kind: "anonymous" }, memory.anonymousBytes);
     this.#activeSearches.set(engine.searchGate.active + engine.searchGate.queued);
     this.#health.set({ green: 0, yellow: 1, red: 2 }[health.status]);
-    for (const gauge of Object.values(this.#backup)) gauge.inc(0);
+    this.#backup.time.set((lastBackup?.endedMs ?? 0) / 1000);
+    this.#backup.bytes.set(lastBackup?.result?.outcome.bytes ?? 0);
+    this.#backup.duration.set((lastBackup?.durationMs ?? 0) / 1000);
+    this.#backup.outcome.set(lastBackup?.state === "success" ? 1 : 0);
+    this.#backup.failed.set(backupsFailed);
     return await this.#registry.metrics();
   }
 

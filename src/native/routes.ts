@@ -54,6 +54,8 @@ export interface ServerFacts {
   /** Free bytes on the data directory's disk. */
   readonly freeBytes: () => number | undefined;
   readonly warnings: readonly HealthWarning[];
+  /** Those that come and go by themselves. */
+  readonly liveWarnings: () => readonly HealthWarning[];
   readonly maxLineBytes: () => number;
 }
 
@@ -96,7 +98,12 @@ export function nativeRouter(options: NativeOptions): Router {
     access: "public",
   });
   router.add("GET", "/v1/metrics", async () => {
-    const text = await metrics.render(engine, { memory: facts.memory(), health: health.current() });
+    const text = await metrics.render(engine, {
+      memory: facts.memory(),
+      health: health.current(),
+      lastBackup: options.backups.backups.lastEnded,
+      backupsFailed: options.backups.backups.failedTotal,
+    });
     return new Answer(200, text, "text/plain; version=0.0.4; charset=utf-8");
   }, { name: "metrics", access: "metrics" });
   router.add("GET", "/v1/openapi.json", () => jsonAnswer(openApiDocument(router.routes, facts.version)), {
@@ -278,7 +285,11 @@ class HealthCheck {
   current(): Health {
     this.#renew();
     const { engine, facts } = this.#options;
-    return healthOf(engine, { stats: this.#stats, freeBytes: this.#freeBytes, standing: facts.warnings });
+    return healthOf(engine, {
+      stats: this.#stats,
+      freeBytes: this.#freeBytes,
+      standing: [...facts.warnings, ...facts.liveWarnings()],
+    });
   }
 
   answer(): Answer {

@@ -10,6 +10,7 @@
  * @module
  */
 import {
+  type GetObjectCommand,
   ListObjectsV2Command,
   type PutObjectCommand,
   S3Client,
@@ -47,6 +48,20 @@ export async function connectS3(options: S3StoreOptions, secrets: Secrets): Prom
       http.close();
     },
   };
+}
+
+/**
+ * Asks for the noted checksum. Not by the command's `ChecksumMode`, with which the SDK compares it itself, in a stream
+ * around the body, and fails in a way of its own.
+ */
+export function askForChecksum(command: GetObjectCommand): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers["x-amz-checksum-mode"] = "ENABLED";
+      return next(args);
+    },
+    { step: "build", name: "checksumMode" },
+  );
 }
 
 /** Puts the payload's SHA-256 (hex) into the request, where the signature takes it from instead of making it again. */

@@ -49,9 +49,14 @@ export async function putWhole(requests: S3Requests, name: string, put: WholePut
     });
   } catch (error) {
     if (!isRefusal(error, condition)) throw error;
-    const own = maybeDone
-      ? await ownWrite(requests, name, { mark, sizeBytes: bytes.length, sha256: toBase64(sha256), signal })
-      : undefined;
+    // Looked for even when no answer was missed: `fetch` sends a request again by itself, without saying so, when the
+    // server ends a kept connection instead of answering.
+    const own = await ownWrite(requests, name, {
+      mark,
+      sizeBytes: bytes.length,
+      sha256: maybeDone ? toBase64(sha256) : undefined,
+      signal,
+    });
     if (own) return own.etag;
     throw refused(requests, name, condition);
   }
@@ -119,14 +124,14 @@ export function refused(requests: S3Requests, name: string, condition: PutCondit
 export interface OwnWrite {
   readonly mark: string;
   readonly sizeBytes: number;
-  /** Base64, of all bytes; undefined: not known in the form that the store keeps. */
+  /** Base64, of all bytes; undefined: the mark alone counts. */
   readonly sha256: string | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * What is stored, if this very write made it. The mark in its metadata tells; where a store keeps no metadata, the
- * same size and the same hash do.
+ * What is stored, if this very write made it. The mark in its metadata tells; where a store keeps no metadata, and a
+ * try is known to have gone unanswered, the same bytes do.
  */
 export async function ownWrite(
   requests: S3Requests,

@@ -74,7 +74,8 @@ class S3Store implements ObjectStore, ChecksumTrial {
     const what = `get ${this.#requests.placeOf(name)}`;
     try {
       return await this.#requests.call({ what, signal }, async ({ s3, client }, attempt) => {
-        const command = new s3.GetObjectCommand({ ...this.#requests.key(name), ChecksumMode: "ENABLED" });
+        const command = new s3.GetObjectCommand(this.#requests.key(name));
+        s3.askForChecksum(command);
         const answer = await client.send(command, { abortSignal: attempt.signal });
         const { ETag: etag, Body: body, ContentLength: length, ChecksumSHA256: sha256 } = answer;
         if (!etag || !body) throw new BadAnswerError("the answer has no etag");

@@ -12,6 +12,11 @@ export function processId(): number {
   return Deno.pid;
 }
 
+/** Absolute. */
+export function currentDirectory(): string {
+  return Deno.cwd();
+}
+
 export function hostName(): string {
   return Deno.hostname();
 }

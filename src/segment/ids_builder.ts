@@ -40,6 +40,8 @@ export interface IdsBody extends IdsBodyState {
 const PACK_VALUES = 8192;
 /** Ids between two yields. */
 const YIELD_IDS = 8192;
+/** Entries of the index that are in memory at a time. */
+const SLICE_ENTRIES = 1 << 22;
 /** The same while the index is made, where an id costs little. */
 const INDEX_IDS = 1 << 16;
 
@@ -114,35 +116,69 @@ function* writeIndex(hashes: Uint32Array, meta: IdsMeta, file: RunWriter): Gener
     yield;
   }
   for (let b = 0; b < buckets; b++) starts[b + 1]! += starts[b]!;
-  const entries = new Uint32Array(docCount);
-  const next = starts.slice(0, buckets);
-  for (let from = 0; from < docCount; from += INDEX_IDS) {
-    const to = Math.min(from + INDEX_IDS, docCount);
-    for (let doc = from; doc < to; doc++) {
-      const hash = hashes[doc]!;
-      const bucket = bucketOf(hash, buckets);
-      entries[next[bucket]!++] = (fingerprintOf(hash, fingerprintBits) << docBits) | doc;
+  const startsRun = new PackedWriter(startBits, file);
+  file.begin("ids:starts");
+  if (buckets > 0) yield* startsRun.add(starts, starts.length);
+  startsRun.finish();
+  file.end();
+  const width = docBits + fingerprintBits;
+  const entriesRun = new PackedWriter(width, file);
+  file.begin("ids:entries");
+  // Some buckets at a time: each time all hashes are looked at, but only so many entries are held.
+  for (let first = 0; first < buckets;) {
+    const base = starts[first]!;
+    let end = first + 1;
+    while (end < buckets && starts[end + 1]! - base <= SLICE_ENTRIES) end++;
+    const entries = new Uint32Array(starts[end]! - base);
+    const next = starts.slice(first, end);
+    for (let from = 0; from < docCount; from += INDEX_IDS) {
+      const to = Math.min(from + INDEX_IDS, docCount);
+      for (let doc = from; doc < to; doc++) {
+        const hash = hashes[doc]!;
+        const bucket = bucketOf(hash, buckets);
+        if (bucket < first || bucket >= end) continue;
+        entries[next[bucket - first]!++ - base] = (fingerprintOf(hash, fingerprintBits) << docBits) | doc;
+      }
+      yield;
     }
-    yield;
+    yield* entriesRun.add(entries, entries.length);
+    first = end;
   }
-  yield* writePacked("ids:starts", buckets === 0 ? new Uint32Array(0) : starts, startBits, file);
-  yield* writePacked("ids:entries", entries, docBits + fingerprintBits, file);
+  entriesRun.finish();
+  file.end();
 }
 
-/** A run of bit-packed values. */
-function* writePacked(
-  name: string,
-  values: Uint32Array,
-  width: number,
-  file: RunWriter,
-): Generator<void, void> {
-  const words = new Int32Array(packedWords(width, PACK_VALUES));
-  file.begin(name);
-  for (let from = 0; from < values.length; from += PACK_VALUES) {
-    const part = values.subarray(from, from + PACK_VALUES);
-    const end = packBits(part, part.length, width, words, 0);
-    file.append(new Uint8Array(words.buffer, 0, end * 4));
-    yield;
+/** Bit-packs values of one width into the open run. */
+class PackedWriter {
+  readonly #width: number;
+  readonly #file: RunWriter;
+  readonly #held = new Uint32Array(PACK_VALUES);
+  readonly #words: Int32Array;
+  #count = 0;
+
+  constructor(width: number, file: RunWriter) {
+    this.#width = width;
+    this.#file = file;
+    this.#words = new Int32Array(packedWords(width, PACK_VALUES));
   }
-  file.end();
+
+  /** Takes values[0, n). */
+  *add(values: Uint32Array, n: number): Generator<void, void> {
+    for (let from = 0; from < n;) {
+      const size = Math.min(n - from, PACK_VALUES - this.#count);
+      this.#held.set(values.subarray(from, from + size), this.#count);
+      this.#count += size;
+      from += size;
+      if (this.#count < PACK_VALUES) continue;
+      this.finish();
+      yield;
+    }
+  }
+
+  /** Writes what is held: after the last value, or PACK_VALUES of them. */
+  finish(): void {
+    const end = packBits(this.#held, this.#count, this.#width, this.#words, 0);
+    this.#file.append(new Uint8Array(this.#words.buffer, 0, end * 4));
+    this.#count = 0;
+  }
 }

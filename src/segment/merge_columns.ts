@@ -50,9 +50,9 @@ class MergedPairs<V extends AnyValues> {
       }
       const { count, owners, values: from } = this.#batch;
       const n = Math.min(docs.length - filled, count - this.#at);
-      const { docMap, base } = this.#parts[this.#part]!;
-      if (base >= 0) placeOwners(owners, this.#at, n, base + this.#firstDoc, docs, filled);
-      else mapOwners(owners, this.#at, n, this.#docs, docMap, docs, filled);
+      const { base, docs: map } = this.#parts[this.#part]!.docMap;
+      if (map) mapOwners(owners, this.#at, n, this.#docs, map, docs, filled);
+      else placeOwners(owners, this.#at, n, base + this.#firstDoc, docs, filled);
       // Both are of one kind: the copy is the machine's.
       (values as Uint32Array).set(from.subarray(this.#at, this.#at + n) as Uint32Array, filled);
       this.#at += n;

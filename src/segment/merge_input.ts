@@ -10,7 +10,7 @@ import { assert } from "../base/errors.ts";
 import { type FieldEntry, FieldPart } from "../format/segment_directory.ts";
 import type { FieldInput, IdCursor, SegmentInput } from "./input.ts";
 import { mergedNumbers, mergedOrdinals } from "./merge_columns.ts";
-import { DROPPED, mapDocs, type MergePart } from "./merge_parts.ts";
+import { type DocMap, DROPPED, mapDocs, type MergePart } from "./merge_parts.ts";
 import { mergedBlocks } from "./merge_stored.ts";
 import { mergedNorms } from "./merge_norms.ts";
 import { MergedTerms, mergeOrdinalMaps, newOrdinalMaps, type OrdinalMaps, usedBytes } from "./merge_terms.ts";
@@ -26,8 +26,8 @@ export interface MergeSource {
 
 export interface Merge {
   readonly input: SegmentInput;
-  /** For each source: old doc -> new doc, or 0xffffffff for one that is dropped. */
-  readonly docMaps: Uint32Array[];
+  /** For each source. */
+  readonly docMaps: DocMap[];
 }
 
 /** The sources' memory has to stay in place until the input was built from. */
@@ -145,7 +145,8 @@ function mergedIds(parts: readonly MergePart[]): IdCursor {
           continue;
         }
         doc++;
-        if (parts[index]!.docMap[doc] !== DROPPED) return true;
+        const { docs } = parts[index]!.docMap;
+        if (docs === null || docs[doc] !== DROPPED) return true;
       }
     },
     get bytes() {

@@ -27,7 +27,10 @@ export function mergedNorms(parts: readonly MergePart[], field: string): NormCur
           continue;
         }
         const to = Math.min(part.reader.docCount, doc + docs.length - filled);
-        filled = fillNorms(part.docMap, present, norms, doc, to, docs, into, filled);
+        const { base, docs: map } = part.docMap;
+        filled = map
+          ? fillMapped(map, present, norms, doc, to, docs, into, filled)
+          : fillShifted(base, present, norms, doc, to, docs, into, filled);
         doc = to;
       }
       return filled;
@@ -36,7 +39,7 @@ export function mergedNorms(parts: readonly MergePart[], field: string): NormCur
 }
 
 /** Writes those of docs [from, to) that live and have the field behind [0, filled); returns how many there are. */
-function fillNorms(
+function fillMapped(
   docMap: Uint32Array,
   present: Uint32Array,
   norms: Uint8Array | undefined,
@@ -51,6 +54,25 @@ function fillNorms(
     const mapped = docMap[doc]!;
     if (mapped === DROPPED) continue;
     docs[filled] = mapped;
+    into[filled++] = norms === undefined ? 0 : norms[doc]!;
+  }
+  return filled;
+}
+
+/** The same where all live. */
+function fillShifted(
+  base: number,
+  present: Uint32Array,
+  norms: Uint8Array | undefined,
+  from: number,
+  to: number,
+  docs: Uint32Array,
+  into: Uint8Array,
+  filled: number,
+): number {
+  for (let doc = from; doc < to; doc++) {
+    if ((present[doc >>> 5]! & (1 << (doc & 31))) === 0) continue;
+    docs[filled] = base + doc;
     into[filled++] = norms === undefined ? 0 : norms[doc]!;
   }
   return filled;

@@ -3,20 +3,30 @@
  *
  * @module
  */
-import { bitsToDocs } from "../base/bitset.ts";
+import { bitsToDocs, countBits } from "../base/bitset.ts";
 import type { StoredSegment } from "./open.ts";
 
 /** New doc of a document that is dropped. */
 export const DROPPED = 0xffff_ffff;
 
+/** Where the documents of a part go. Plain: it may be posted to another thread. */
+export interface DocMap {
+  /** Where all live: what is added to an old doc to get the new one. Else -1. */
+  readonly base: number;
+  /** Where some died: old doc -> new doc, or DROPPED; over shared memory. Else null: it takes no memory. */
+  readonly docs: Uint32Array | null;
+}
+
+/** New doc of an old one, or DROPPED. */
+export function newDoc({ base, docs }: DocMap, doc: number): number {
+  return docs === null ? base + doc : docs[doc]!;
+}
+
 export interface MergePart {
   readonly reader: StoredSegment;
   /** Bit set = alive; null: all are. */
   readonly live: Uint32Array | null;
-  /** Old doc -> new doc, or DROPPED. */
-  readonly docMap: Uint32Array;
-  /** Where all live: what is added to an old doc to get the new one. Else -1. */
-  readonly base: number;
+  readonly docMap: DocMap;
 }
 
 /** The order of the result is the parts' order, dead documents left out. */
@@ -26,17 +36,16 @@ export function mapDocs(
   let next = 0;
   const mapped = parts.map(({ reader, live }): MergePart => {
     const first = next;
-    const docMap = new Uint32Array(reader.docCount);
-    next = live === null ? mapAll(docMap, first) : mapLive(docMap, live, first);
-    const allLive = next - first === docMap.length;
-    return { reader, live: allLive ? null : live, docMap, base: allLive ? first : -1 };
+    const { docCount } = reader;
+    if (live === null || countBits(live) === docCount) {
+      next += docCount;
+      return { reader, live: null, docMap: { base: first, docs: null } };
+    }
+    const docs = new Uint32Array(new SharedArrayBuffer(docCount * 4));
+    next = mapLive(docs, live, first);
+    return { reader, live, docMap: { base: -1, docs } };
   });
   return { parts: mapped, docCount: next };
-}
-
-function mapAll(docMap: Uint32Array, first: number): number {
-  for (let doc = 0; doc < docMap.length; doc++) docMap[doc] = first + doc;
-  return first + docMap.length;
 }
 
 function mapLive(docMap: Uint32Array, live: Uint32Array, first: number): number {

@@ -16,12 +16,12 @@ const CLOSED_BYTES_MIN = STORED_BLOCK_BYTES * 0.4;
 
 export function* mergedBlocks(parts: readonly MergePart[]): Generator<StoredBlock> {
   const writer = new StoredWriter();
-  for (const { reader, docMap } of parts) {
+  for (const { reader, docMap: { docs: map } } of parts) {
     let firstDoc = 0;
     for (let b = 0; b < reader.stored.blockCount; b++) {
       const block = reader.stored.block(b);
       const endDoc = firstDoc + block.docCount;
-      const isWhole = block.rawBytes >= COPIED_BYTES_MIN && allLive(docMap, firstDoc, endDoc);
+      const isWhole = block.rawBytes >= COPIED_BYTES_MIN && (map === null || allLive(map, firstDoc, endDoc));
       const waiting = writer.pendingBytes;
       if (isWhole && (waiting === 0 || waiting >= CLOSED_BYTES_MIN)) {
         // The block's page may be gone before the output is written: the copy is the output's own.
@@ -30,7 +30,7 @@ export function* mergedBlocks(parts: readonly MergePart[]): Generator<StoredBloc
         const half = isWhole ? (waiting + block.rawBytes) / 2 : Infinity;
         let halved = false;
         for (let doc = firstDoc; doc < endDoc; doc++) {
-          if (docMap[doc] === DROPPED) continue;
+          if (map !== null && map[doc] === DROPPED) continue;
           const source = reader.stored.source(doc);
           writer.add(source, 0, source.length);
           if (halved || writer.pendingBytes < half) continue;

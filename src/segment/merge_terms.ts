@@ -2,7 +2,7 @@
  * Dictionaries and postings of several segments as one: a k-way merge of terms, each with the postings of its live
  * documents, part after part.
  *
- * One pass per field: the terms that it hands out tell the new ordinals, too. Watched by `bench/merge.ts --threads`.
+ * One pass per field: the terms that it hands out tell the new ordinals, too. Watched by `bench/merge_build.ts`.
  *
  * @module
  */
@@ -78,7 +78,7 @@ class Source {
     this.#dictionary = dictionary;
     this.#segmentDocs = part.reader.docCount;
     this.lists = new ListReader(dictionary.lists, want);
-    if (part.base >= 0) return;
+    if (part.docMap.docs === null) return;
     if (dictionary.hasPostings) {
       this.counting = new ListReader(dictionary.lists, { freqs: want.freqs, positions: false });
     } else this.counts = liveCountsOf(part, field, dictionary);
@@ -171,23 +171,21 @@ export class MergedTerms implements TermCursor {
     while (filled < docs.length) {
       if (this.#blockAt === this.#blockLength && !this.#nextBlock()) break;
       const list = this.#list!;
-      const { base, docMap } = this.#order[this.#source]!.part;
+      const { base, docs: map } = this.#order[this.#source]!.part.docMap;
       const from = this.#blockAt;
       const n = Math.min(docs.length - filled, this.#blockLength - from);
       this.#blockAt += n;
-      if (base >= 0 && !this.#want.positions) {
-        moveDocs(list, from, n, base, docs, freqs, filled);
-        filled += n;
-      } else if (base >= 0) {
+      if (map === null) {
         const count = moveDocs(list, from, n, base, docs, freqs, filled);
         filled += n;
+        if (!this.#want.positions) continue;
         if (places + count > this.positions.length) this.#growPositions(places + count);
         copyPositions(list.positions, this.#blockPositionsAt, count, this.positions, places);
         this.#blockPositionsAt += count;
         places += count;
       } else {
         for (let i = from; i < from + n; i++) {
-          const doc = docMap[list.docs[i]!]!;
+          const doc = map[list.docs[i]!]!;
           const freq = list.freqs[i]!;
           if (doc !== DROPPED) {
             docs[filled] = doc;
@@ -255,7 +253,8 @@ export class MergedTerms implements TermCursor {
   #count(source: Source): void {
     const { block, at, part } = source;
     const docFreq = block.docFreqs[at]!;
-    if (part.base >= 0) {
+    const map = part.docMap.docs;
+    if (map === null) {
       this.docFreq += docFreq;
       this.totalTermFreq += this.#want.freqs ? block.totalTermFreqs[at]! : docFreq;
       return;
@@ -265,12 +264,11 @@ export class MergedTerms implements TermCursor {
       this.totalTermFreq += source.counts[source.ordinal]!;
       return;
     }
-    const { docMap } = part;
     const list = source.counting!;
     list.open(block, at);
     for (let n = list.next(); n > 0; n = list.next()) {
       for (let i = 0; i < n; i++) {
-        if (docMap[list.docs[i]!] === DROPPED) continue;
+        if (map[list.docs[i]!] === DROPPED) continue;
         this.docFreq++;
         this.totalTermFreq += this.#want.freqs ? list.freqs[i]! : 1;
       }

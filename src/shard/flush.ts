@@ -14,6 +14,7 @@ import type { Checkpoint, ManifestSegment } from "../format/manifest.ts";
 import type { BuiltSegment } from "../segment/builder.ts";
 import { finishIds } from "../segment/ids_tail.ts";
 import { mergeInput } from "../segment/merge_input.ts";
+import { type DocMap, newDoc } from "../segment/merge_parts.ts";
 import type { Tombstones } from "../segment/reader.ts";
 import { mapSegment, SEGMENT_FILES, unmapSegment } from "./images.ts";
 import { allAlive, bitsOf, type LiveSegment } from "./live_segment.ts";
@@ -183,7 +184,7 @@ interface Joined {
   readonly built: BuiltSegment;
   readonly bornDead: Uint32Array | null;
   /** Per part: old doc -> new doc, or undefined where they are the same. */
-  readonly docMaps: readonly (Uint32Array | undefined)[];
+  readonly docMaps: readonly (DocMap | undefined)[];
 }
 
 /** More dead documents than this share are dropped by a rebuild rather than written as born dead. */
@@ -212,7 +213,7 @@ async function joinParts(state: ShardState, parts: readonly CapturedPart[]): Pro
 }
 
 /** Map of a part nobody of which was alive. */
-const NOWHERE = new Uint32Array(0);
+const NOWHERE: DocMap = { base: -1, docs: new Uint32Array(0) };
 
 /** The captured deletes, and those for kept segments that only a dropped one has carried so far. */
 function tombstonesOf({ deletes, kept, dropped }: Capture): Tombstones[] {
@@ -274,13 +275,13 @@ function install(
     readonly capture: Capture;
     readonly parts: readonly CapturedPart[];
     readonly fresh: LiveSegment | undefined;
-    readonly docMaps: readonly (Uint32Array | undefined)[] | undefined;
+    readonly docMaps: readonly (DocMap | undefined)[] | undefined;
   },
 ): void {
   parts.forEach(({ segment, live }, i) => {
     if (!fresh || !docMaps) return;
     const docMap = docMaps[i];
-    for (const doc of diedSince(segment, live)) fresh.kill(docMap ? docMap[doc]! : doc);
+    for (const doc of diedSince(segment, live)) fresh.kill(docMap ? newDoc(docMap, doc) : doc);
   });
   const gone = new Set<LiveSegment>([...parts.map(({ segment }) => segment), ...capture.dropped]);
   const disk = state.segments.filter((segment) => segment.home.kind === "disk" && !gone.has(segment));

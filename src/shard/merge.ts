@@ -17,7 +17,7 @@ import { countBits, setBit } from "../base/bitset.ts";
 import { randomUuid } from "../base/uuid.ts";
 import type { ManifestSegment } from "../format/manifest.ts";
 import { finishIds } from "../segment/ids_tail.ts";
-import { DROPPED } from "../segment/merge_parts.ts";
+import { type DocMap, DROPPED, newDoc } from "../segment/merge_parts.ts";
 import type { SegmentReader, Tombstones } from "../segment/reader.ts";
 import type { Rules } from "../wal/rules.ts";
 import { mapSegment, unmapSegment } from "./images.ts";
@@ -269,10 +269,10 @@ function durablyAlive(
   return { live: copy, liveCount: count };
 }
 
-const NOWHERE = new Uint32Array(0);
+const NOWHERE: DocMap = { base: -1, docs: new Uint32Array(0) };
 
 /** Old doc -> new doc for each input; those in which nobody was alive were not read. */
-function mapsOf(inputs: readonly CapturedInput[], { docMaps }: BuiltMerge): readonly Uint32Array[] {
+function mapsOf(inputs: readonly CapturedInput[], { docMaps }: BuiltMerge): readonly DocMap[] {
   let next = 0;
   const maps = inputs.map(({ liveCount }) => liveCount > 0 ? docMaps[next++]! : NOWHERE);
   assert(next === docMaps.length, "there is a map for each input that was read");
@@ -282,7 +282,7 @@ function mapsOf(inputs: readonly CapturedInput[], { docMaps }: BuiltMerge): read
 /** Documents of the new segment whose deletes a flush made durable while it was built. */
 function diedDurably(
   inputs: readonly CapturedInput[],
-  maps: readonly Uint32Array[],
+  maps: readonly DocMap[],
   docCount: number,
 ): Uint32Array | null {
   let dead: Uint32Array | null = null;
@@ -294,7 +294,7 @@ function diedDurably(
     const died = before === null ? allAlive(docs) : Uint32Array.from(before);
     for (let word = 0; word < died.length; word++) died[word]! &= ~now.live[word]!;
     for (const doc of bitsOf(died, docs)) {
-      const target = maps[i]![doc]!;
+      const target = newDoc(maps[i]!, doc);
       assert(target !== DROPPED, "who was alive has a place in the new segment");
       dead ??= new Uint32Array((docCount + 31) >>> 5);
       setBit(dead, target);
@@ -346,12 +346,12 @@ function carriedTombstones(state: ShardState, inputs: readonly CapturedInput[]):
 /** Deletes that only the log holds go on being pending, in the new segment. The caller holds the turn. */
 function carryPending(
   inputs: readonly CapturedInput[],
-  maps: readonly Uint32Array[],
+  maps: readonly DocMap[],
   { fresh, rules }: { readonly fresh: LiveSegment; readonly rules: Rules },
 ): void {
   inputs.forEach(({ segment }, i) => {
     for (const doc of segment.pendingDeletes) {
-      const target = maps[i]![doc]!;
+      const target = newDoc(maps[i]!, doc);
       if (rules.onlyDurableDeletesBakedIn || target !== DROPPED) fresh.kill(target);
     }
   });

@@ -72,7 +72,7 @@ export async function buildMerge(environment: BuildEnvironment, job: MergeJob): 
         sidx: await sidx!.finish(),
         idsBytes: ids!.sizeBytes,
         ids: state,
-        docMaps: docMaps.map(sharedCopy),
+        docMaps,
         bytesRead: inputs.reduce((sum, { bytesRead }) => sum + bytesRead, meter.bytesRead),
         bytesWritten: meter.bytesWritten,
         throttledMs: pace.throttledMs,
@@ -141,10 +141,4 @@ class Pace {
 
 export function mergeCancelled(): RequestError {
   return new RequestError("the merge was given up", { status: 503, type: "merge_cancelled" });
-}
-
-function sharedCopy(map: Uint32Array): Uint32Array {
-  const copy = new Uint32Array(new SharedArrayBuffer(map.byteLength));
-  copy.set(map);
-  return copy;
 }

@@ -5,6 +5,7 @@
  */
 import type { ManifestFile } from "../format/manifest.ts";
 import type { IdsBodyState } from "../segment/ids_builder.ts";
+import type { DocMap } from "../segment/merge_parts.ts";
 
 export interface MergeJob {
   /** Unique in this process. */
@@ -38,8 +39,8 @@ export interface BuiltMerge {
   /** `segment.ids` as far as it is written: the writer appends the rest. */
   readonly idsBytes: number;
   readonly ids: IdsBodyState;
-  /** For each input: old doc -> new doc, or 0xffffffff. Over shared memory. */
-  readonly docMaps: readonly Uint32Array[];
+  /** For each input. */
+  readonly docMaps: readonly DocMap[];
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Time that the limit on reading and writing took. */

@@ -24,6 +24,7 @@ import type { ShardIdentity, StoreEnvironment } from "./store_environment.ts";
 import { type Inventory, type NextNumbers, takeInventory } from "./store_inventory.ts";
 import { asideFolder, manifestFolder, segmentFolder, walFolder } from "./store_names.ts";
 import { type ReleaseReport, Retained } from "./store_release.ts";
+import type { ShardShipView } from "./ship_view.ts";
 import type { CapturedShard } from "./snapshot_files.ts";
 import { planNew, type RunPlan } from "./store_run.ts";
 import { StagedSegment } from "./store_segments.ts";
@@ -349,26 +350,46 @@ export class ShardStore {
     this.#poison.check();
     assert(!this.#closed && !this.#deleted, "the store is open");
     const { directory, manifest } = this;
-    const { number } = manifest;
     this.markShared();
-    this.#pins.set(number, (this.#pins.get(number) ?? 0) + 1);
+    const release = this.#pin(manifest.number);
     const synced = this.syncAsync();
     // Whoever waits hears of a failure; nobody may ever wait.
     synced.catch(() => {});
-    let released = false;
     return {
       directory,
       manifest,
       lsn: this.position.lsn,
       ...this.#retained.logOf(manifest),
       synced,
-      release: () => {
-        assert(!released, "a capture is released once");
-        released = true;
-        const left = this.#pins.get(number)! - 1;
-        if (left > 0) this.#pins.set(number, left);
-        else this.#pins.delete(number);
-      },
+      release,
+    };
+  }
+
+  /**
+   * What can be shipped of it now. Writes go on in the same generation: what is synced of it does not change.
+   *
+   * @throws {RequestError} 503: poisoned, so that nobody knows what is on disk.
+   */
+  shipView(): ShardShipView {
+    this.#poison.check();
+    assert(!this.#closed && !this.#deleted, "the store is open");
+    const { directory, manifest } = this;
+    const generations = this.#retained.logOf(manifest).generations.sort((a, b) => a - b);
+    // Before the run starts, the newest generation is the last one of the run before.
+    const syncedBytes = this.#log?.syncedBytes ?? this.#plan.previousEnd;
+    return { directory, manifest, generations, syncedBytes, release: this.#pin(manifest.number) };
+  }
+
+  /** Keeps all files that a manifest needs. @returns Lets them go; to be called exactly once. */
+  #pin(number: number): () => void {
+    this.#pins.set(number, (this.#pins.get(number) ?? 0) + 1);
+    let released = false;
+    return () => {
+      assert(!released, "a pin is released once");
+      released = true;
+      const left = this.#pins.get(number)! - 1;
+      if (left > 0) this.#pins.set(number, left);
+      else this.#pins.delete(number);
     };
   }
 

@@ -14,6 +14,7 @@
  * - `catalog_unreadable`: the newest catalogue is damaged or was released.
  * - `index_missing`: the catalogue names an index whose files are not there.
  * - `locked`: another process holds the data directory.
+ * - `half_restored`: a restore into the data directory has not finished.
  */
 export type RefusalCode =
   | "two_histories"
@@ -23,7 +24,8 @@ export type RefusalCode =
   | "wrong_index"
   | "catalog_unreadable"
   | "index_missing"
-  | "locked";
+  | "locked"
+  | "half_restored";
 
 export class OpenRefusedError extends Error {
   override readonly name = "OpenRefusedError";

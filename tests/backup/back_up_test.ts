@@ -36,7 +36,10 @@ Deno.test("a backup restores byte for byte; the same again sends nothing", async
   const first = await backUp(repository, planOf(disk, "bk-1", FILES), backUpOptions(disk));
   assertEquals(first.objectsPut, 3);
   assertEquals(first.files, 7);
-  assert(first.bytes > 209_000 && first.bytes < 230_000, `${first.bytes} bytes: one copy, the WAL compressed`);
+  assert(
+    first.bytes > 209_000 && first.bytes < 230_000,
+    `${first.bytes} bytes: one copy, the WAL compressed`,
+  );
   assertFiles(await restored(repository), FILES);
 
   const reader = await Repository.open(store, options(2));
@@ -55,7 +58,11 @@ Deno.test("names of objects and manifest are as documented", async () => {
   const repository = await newRepository(store);
   const disk = new MemoryDisk();
   const segment = noise(10_000, 1);
-  await backUp(repository, planOf(disk, "bk-1", { "a/seg-000001/segment.seg": segment }), backUpOptions(disk));
+  await backUp(
+    repository,
+    planOf(disk, "bk-1", { "a/seg-000001/segment.seg": segment }),
+    backUpOptions(disk),
+  );
   assertEquals(store.names("backups/"), ["backups/bk-1.json"]);
   const [name, ...more] = store.names("objects/");
   assertEquals(more, []);
@@ -88,7 +95,11 @@ Deno.test("a file that is not what its manifest says is refused, and nothing is 
   assertEquals((await repository.readHead()).head.backups, []);
   assertEquals(store.names("backups/"), []);
   for (const name of store.names(`objects/${hash}`)) {
-    assertEquals(sha256Hex(store.objects.get(name)!.bytes), hash, "the sound twin may be there, the damaged one never");
+    assertEquals(
+      sha256Hex(store.objects.get(name)!.bytes),
+      hash,
+      "the sound twin may be there, the damaged one never",
+    );
   }
 });
 

@@ -14,8 +14,8 @@
 import { setImmediate } from "node:timers";
 import { backUp, type BackupPlan } from "../../src/backup/back_up.ts";
 import { RepositoryError } from "../../src/backup/error.ts";
-import { decodeHead } from "../../src/backup/head.ts";
-import { type BackupManifest, decodeBackupManifest, objectsOf } from "../../src/backup/manifest.ts";
+import { decodeHead, type ListedBackup } from "../../src/backup/head.ts";
+import { decodeBackupManifest, objectsOf } from "../../src/backup/manifest.ts";
 import { deleteBackup, prune } from "../../src/backup/prune.ts";
 import { Repository } from "../../src/backup/repository.ts";
 import {
@@ -81,7 +81,6 @@ class World {
   readonly pending: Call[] = [];
   readonly lateEffects: (() => unknown)[] = [];
   readonly processes = new Set<Process>();
-  readonly manifests = new Map<string, BackupManifest>();
   steps = 0;
   published = 0;
   killed = 0;
@@ -90,6 +89,9 @@ class World {
   late = 0;
   retries = 0;
   #nextId = 1;
+  /** The head as it was decoded last. */
+  #checked: { readonly etag: string; readonly backups: readonly ListedBackup[] } = { etag: "", backups: [] };
+  readonly #objects = new Map<string, Set<string>>();
 
   constructor(seed: number, readonly rules: SimulationRules) {
     this.random = new SeededRandom(seed);
@@ -221,12 +223,16 @@ class World {
 
   /** Nothing that is listed may lack anything, at any time. */
   check(): void {
-    for (const { id, manifest: name } of decodeHead(this.store.objects.get("head.json")!.bytes).backups) {
+    const stored = this.store.objects.get("head.json")!;
+    if (stored.etag !== this.#checked.etag) {
+      this.#checked = { etag: stored.etag, backups: decodeHead(stored.bytes).backups };
+    }
+    for (const { id, manifest: name } of this.#checked.backups) {
       const stored = this.store.objects.get(name);
       if (!stored) throw new Error(`listed backup ${id} has no manifest`);
-      const manifest = this.manifests.get(name) ?? decodeBackupManifest(stored.bytes);
-      this.manifests.set(name, manifest);
-      for (const object of objectsOf(manifest)) {
+      const objects = this.#objects.get(name) ?? objectsOf(decodeBackupManifest(stored.bytes));
+      this.#objects.set(name, objects);
+      for (const object of objects) {
         if (!this.store.objects.has(object)) throw new Error(`listed backup ${id} lacks ${object}`);
       }
     }
@@ -274,13 +280,16 @@ class SteppedStore implements ObjectStore {
 
   async *list(prefix: string): AsyncGenerator<ObjectInfo> {
     const { objects } = this.#world.store;
-    const found = await this.#call(false, () =>
-      [...objects].filter(([name]) => name.startsWith(prefix)).map(([name, { bytes, etag }]) => ({
-        name,
-        sizeBytes: bytes.length,
-        etag,
-        modifiedMs: 0,
-      })));
+    const found = await this.#call(
+      false,
+      () =>
+        [...objects].filter(([name]) => name.startsWith(prefix)).map(([name, { bytes, etag }]) => ({
+          name,
+          sizeBytes: bytes.length,
+          etag,
+          modifiedMs: 0,
+        })),
+    );
     yield* found;
   }
 
@@ -341,7 +350,9 @@ export async function simulate(seed: number, rules: SimulationRules = {}): Promi
 async function checkAtRest(world: World): Promise<number> {
   const repository = await Repository.open(world.store, world.options);
   const { backups } = (await repository.readHead()).head;
-  if (new Set(backups.map(({ id }) => id)).size !== backups.length) throw new Error("a backup is listed twice");
+  if (new Set(backups.map(({ id }) => id)).size !== backups.length) {
+    throw new Error("a backup is listed twice");
+  }
   await prune(repository, { graceEpochs: 0 });
   const { head } = await repository.readHead();
   if (head.condemned.length > 0) throw new Error("objects stay condemned");
@@ -374,4 +385,6 @@ if (import.meta.main) {
   const startedMs = performance.now();
   const sum = await simulateMany(Number(count), Number(firstSeed));
   console.log(`${count} interleavings in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`, sum);
+  // A message channel that lets threads pause keeps the process alive otherwise.
+  Deno.exit(0);
 }

@@ -5,7 +5,14 @@
  */
 import { concatBytes } from "../../src/base/bytes.ts";
 import { IoError } from "../../src/base/errors.ts";
-import type { DirectoryEntry, DirectoryLock, FileStat, FileSystem, Mapping, OpenFile } from "../../src/os/fs.ts";
+import type {
+  DirectoryEntry,
+  DirectoryLock,
+  FileStat,
+  FileSystem,
+  Mapping,
+  OpenFile,
+} from "../../src/os/fs.ts";
 
 interface Node {
   bytes: Uint8Array;
@@ -26,8 +33,8 @@ export class MemoryDisk implements FileSystem {
 
   /** Contents of all files below a folder, by their paths in it. */
   below(folder: string): Map<string, Uint8Array> {
-    const found = [...this.files].filter(([path]) => path.startsWith(`${folder}/`));
-    return new Map(found.map(([path, { bytes }]): [string, Uint8Array] => [path.slice(folder.length + 1), bytes]).sort());
+    const names = [...this.files.keys()].filter((path) => path.startsWith(`${folder}/`)).sort();
+    return new Map(names.map((path) => [path.slice(folder.length + 1), this.files.get(path)!.bytes]));
   }
 
   openRead(path: string): OpenFile {
@@ -84,7 +91,9 @@ export class MemoryDisk implements FileSystem {
   }
 
   makeDirectory(path: string): void {
-    for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) this.folders.add(path.slice(0, at));
+    for (let at = path.indexOf("/", 1); at > 0; at = path.indexOf("/", at + 1)) {
+      this.folders.add(path.slice(0, at));
+    }
     this.folders.add(path);
   }
 

@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { sha256Hex } from "../../src/format/sealed_json.ts";
-import { type BackUpOptions, type BackupPlan } from "../../src/backup/back_up.ts";
+import type { BackUpOptions, BackupPlan } from "../../src/backup/back_up.ts";
 import { planRestore, restoreFiles, type RestoreSelection } from "../../src/backup/restore.ts";
 import { Repository, type RepositoryOptions } from "../../src/backup/repository.ts";
 import type { ObjectStore } from "../../src/objectstore/store.ts";
@@ -45,7 +45,10 @@ export function options(seed = 1, more: Partial<RepositoryOptions> = {}): Reposi
   return { random: new SeededRandom(seed), clock: stillClock, ...more };
 }
 
-export function newRepository(store: ObjectStore, more: Partial<RepositoryOptions> = {}): Promise<Repository> {
+export function newRepository(
+  store: ObjectStore,
+  more: Partial<RepositoryOptions> = {},
+): Promise<Repository> {
   return Repository.create(store, options(7, more));
 }
 
@@ -80,7 +83,12 @@ export function prose(sizeBytes: number, seed: number): Uint8Array {
 export type Files = Readonly<Record<string, Uint8Array>>;
 
 /** A plan over files that it puts on the disk; those of `seg-*` folders have known hashes; `a/x` belongs to index `a`. */
-export function planOf(disk: MemoryDisk, id: string, files: Files, more: Partial<BackupPlan> = {}): BackupPlan {
+export function planOf(
+  disk: MemoryDisk,
+  id: string,
+  files: Files,
+  more: Partial<BackupPlan> = {},
+): BackupPlan {
   const folder = `/source/${id}`;
   const indices = new Set<string>();
   const planned = Object.entries(files).map(([path, bytes]) => {

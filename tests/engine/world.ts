@@ -161,6 +161,7 @@ export class World {
         mergeDigest: (end) => rpc.call("mergeDigest", end),
         progress: (progress) => rpc.notify("progress", progress),
         condition: (report) => rpc.notify("condition", report),
+        shipWanted: () => rpc.notify("shipWanted", {}),
       };
       const node = new WriterNode({
         fs,

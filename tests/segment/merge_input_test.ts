@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { utf8 } from "../../src/base/bytes.ts";
 import { buildSegmentNow } from "../../src/segment/builder.ts";
 import { mergeInput } from "../../src/segment/merge_input.ts";
+import { DROPPED, newDoc } from "../../src/segment/merge_parts.ts";
 import { dump, filesOf, idsOf, imageOf, openInput, openPlain, UUID } from "./segment_fixture.ts";
 import { openSegment } from "../../src/segment/open.ts";
 import { documentOf, plainOf } from "./segment_documents.ts";
@@ -22,16 +23,17 @@ Deno.test("merged segments equal one that was built from the live documents at o
       });
       const { input, docMaps } = mergeInput(sources);
       const kept = groups.flatMap((group, part) =>
-        group.filter((_, doc) => docMaps[part]![doc] !== 0xffff_ffff)
+        group.filter((_, doc) => newDoc(docMaps[part]!, doc) !== DROPPED)
       );
       assertEquals(input.docCount, kept.length);
       const merged = openInput(input);
       const expected = openPlain(plainOf(kept));
       assertEquals(dump(merged), dump(expected));
       for (const [part, { live }] of sources.entries()) {
-        docMaps[part]!.forEach((to, doc) => {
+        groups[part]!.forEach((_, doc) => {
+          const to = newDoc(docMaps[part]!, doc);
           const alive = live === null || (live[doc >>> 5]! & (1 << (doc & 31))) !== 0;
-          assertEquals(to !== 0xffff_ffff, alive);
+          assertEquals(to !== DROPPED, alive);
           if (alive) assertEquals(merged.id(to), groups[part]![doc]!.id);
         });
       }

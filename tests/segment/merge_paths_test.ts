@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import { compareBytes, utf8 } from "../../src/base/bytes.ts";
 import { CorruptionError } from "../../src/base/errors.ts";
 import { mergeInput, type MergeSource } from "../../src/segment/merge_input.ts";
+import { DROPPED, newDoc } from "../../src/segment/merge_parts.ts";
 import type { StoredSegment } from "../../src/segment/open.ts";
 import { documentOf, plainOf } from "./segment_documents.ts";
 import { dump, idsOf, openInput, openPlain, type PlainSegment } from "./segment_fixture.ts";
@@ -62,7 +63,9 @@ for (const [name, isDead] of Object.entries(DEATHS)) {
     const { input, docMaps } = mergeInput(sources);
     assertEquals(input.docCount, kept.length);
     assertEquals(dump(openInput(input)), dump(openPlain(plainOf(kept))));
-    const places = docMaps.flatMap((map) => [...map].filter((doc) => doc !== 0xffff_ffff));
+    const places = docMaps.flatMap((map, part) =>
+      groups[part]!.map((_, doc) => newDoc(map, doc)).filter((doc) => doc !== DROPPED)
+    );
     assertEquals(places, kept.map((_, doc) => doc));
   });
 }

@@ -9,6 +9,7 @@
 import type { CallKind } from "./process_disk.ts";
 import type { Report } from "./report.ts";
 import { runSchedule, Simulation } from "./simulation.ts";
+import { weatherOf } from "./weather.ts";
 
 /** `full`: there is no room from that call on, for some seconds. */
 export const FAULTS = ["EIO", "ENOSPC", "full", "kill", "power cut"] as const;
@@ -39,9 +40,10 @@ interface Call {
   readonly site: string;
 }
 
-/** Innermost places in the product's code, as "file:line < file:line". */
+/** Innermost places in the product's code, as "file:line < file:line"; what only passes a call on is none. */
 function siteOf(stack: string): string {
-  const places = stack.split("\n").flatMap((line) => /src\/([a-z_/]+\.ts:\d+)/.exec(line)?.[1] ?? []);
+  const places = stack.split("\n").flatMap((line) => /src\/([a-z_/]+\.ts:\d+)/.exec(line)?.[1] ?? [])
+    .filter((place) => !place.startsWith("wal/poison.ts"));
   return places.slice(0, 2).join(" < ");
 }
 
@@ -52,8 +54,8 @@ async function callsOf({ steps, report }: EachCallOptions, seed: number): Promis
   const onCall = (kind: CallKind) => {
     calls.push({ number: calls.length + 1, site: `${kind} at ${siteOf(new Error().stack ?? "")}` });
   };
-  const plain = new Simulation({ seed, steps, report, onCall, faultAt: { call: Infinity, kind: "kill" } });
-  await plain.run();
+  const faultAt = { call: Infinity, kind: "kill" } as const;
+  await new Simulation({ seed, steps, report, onCall, faultAt, weather: weatherOf(seed) }).run();
   return calls;
 }
 
@@ -85,7 +87,13 @@ export async function eachCall(options: EachCallOptions): Promise<EachCallResult
       for (const kind of FAULTS) {
         if (turn++ % part.every !== part.first) continue;
         runs[kind]++;
-        const violation = await runSchedule({ seed, steps, report, faultAt: { call, kind } });
+        const violation = await runSchedule({
+          seed,
+          steps,
+          report,
+          faultAt: { call, kind },
+          weather: weatherOf(seed),
+        });
         if (violation) violations.push(`${kind}, seed ${seed}, call ${call} (${site}): ${violation.message}`);
       }
     }

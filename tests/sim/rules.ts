@@ -146,9 +146,13 @@ export const RULES: Readonly<Record<string, Rule>> = {
     off: () => ({ rules: ALL_RULES, neverCopy: true }),
   },
   "roll-syncs": inCode("a roll syncs the old generation (2)", "power", "rollSyncs"),
-  "tombstones-remapped": inCode("tombstones remapped (5)", "plain", "tombstonesRemapped"),
-  "tombstones-carried": inCode("tombstones carried (5)", "plain", "tombstonesCarried"),
-  "durable-deletes": inCode("only the manifest's deletes baked in (5)", "power", "onlyDurableDeletesBakedIn"),
+  "tombstones-remapped": inCode("tombstones remapped (5)", "merges", "tombstonesRemapped"),
+  "tombstones-carried": inCode("tombstones carried (5)", "merges", "tombstonesCarried"),
+  "durable-deletes": inCode(
+    "only the manifest's deletes baked in (5)",
+    "merges",
+    "onlyDurableDeletesBakedIn",
+  ),
   "segment-uuids": inCode("uuid of segment files in the manifest", "pasts", "segmentUuids"),
   stubs: onDisk(
     "stubs (1)",
@@ -181,7 +185,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   "catalogue-stubs": onDisk(
     "catalogue (7): superseded catalogues vanish",
-    "catalogue",
+    "slow",
     (place) => withoutStubs(place, (bytes, path) => /catalog-/.test(path) && bytes.length < 200),
   ),
   "later-marks": inCode("look for later marks (3.6)", "power", "laterMarks"),

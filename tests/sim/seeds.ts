@@ -44,4 +44,10 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     flips: 2,
     found: "a copy was expected to open whose catalogue lists an index of which it has half a folder",
   },
+  {
+    seed: 720091,
+    steps: 300,
+    weather: "slow",
+    found: "the removal of an index that could not be made was not synced: a power cut brought the index back",
+  },
 ];

@@ -89,6 +89,7 @@ export class Simulation {
         ...BASE_SETTINGS.merge,
         strategy: chance() < 0.5 ? "size_tiered" : "log_structured",
         minSegments: 2 + Math.floor(chance() * 3),
+        maxSegmentBytes: weather.maxSegmentBytes ?? BASE_SETTINGS.merge.maxSegmentBytes,
         maxConcurrent: 1 + Math.floor(chance() * 2),
       },
     };
@@ -197,8 +198,12 @@ export class Simulation {
   #trouble(): void {
     const { chance, server, scheduler } = this;
     if (this.options.faultAt) return;
-    const { killsInCalls } = this.weather;
-    const dice = killsInCalls !== undefined && chance() < killsInCalls ? 0 : chance();
+    const { killsInCalls, clockJumps } = this.weather;
+    const dice = killsInCalls !== undefined && chance() < killsInCalls
+      ? 0
+      : clockJumps !== undefined && chance() < clockJumps
+      ? 1
+      : chance();
     const after = 1 + Math.floor(chance() * 40);
     if (dice < 0.3) server.fs.fault = { after, kind: "kill" };
     else if (dice < 0.45) server.fs.fault = { after, kind: "EIO" };

@@ -33,12 +33,18 @@ export interface Weather {
   readonly catalogue: number;
   /** Share of what clients do that flushes, besides what they do of it anyway. */
   readonly flushes: number;
+  /** Part of the merges that clients may force which they do; the server's own leave more segments as they are. */
+  readonly forced: number;
   /** Part of the troubles that are a kill between two calls; undefined: as it comes. */
   readonly killsInCalls: number | undefined;
   /** Part of the deaths after which the power fails too. */
   readonly powerFails: number;
   /** Largest log generation, bytes; undefined: 2,000 to 14,000, as the seed has it. */
   readonly walMaxBytes: number | undefined;
+  /** Larger segments are not merged any more; undefined: all are. */
+  readonly maxSegmentBytes: number | undefined;
+  /** Part of the troubles that are a jump of the wall clock; undefined: as it comes. */
+  readonly clockJumps: number | undefined;
   /** ms; undefined: as the simulation's settings have it. */
   readonly retainSupersededMs: number | undefined;
 }
@@ -62,9 +68,12 @@ const PLAIN: Weather = {
   kept: undefined,
   catalogue: 0,
   flushes: 0,
+  forced: 1,
   killsInCalls: undefined,
   powerFails: 0.4,
   walMaxBytes: undefined,
+  maxSegmentBytes: undefined,
+  clockJumps: undefined,
   retainSupersededMs: undefined,
 };
 
@@ -96,13 +105,22 @@ export const WEATHERS = {
   }),
   /** Copies that take nearly as long as retention lasts, and longer. */
   slow: weather({
-    weights: { copy: 12, time: 20, kill: 2, clean: 2, look: 1 },
-    pace: 2,
+    weights: { copy: 15, time: 20, kill: 2, clean: 2, look: 1, trouble: 5 },
+    pace: 3,
     inPlace: 0.3,
-    kept: 0.5,
+    kept: 0.6,
+    catalogue: 0.05,
     flushes: 0.15,
+    clockJumps: 0.6,
     walMaxBytes: 2000,
-    retainSupersededMs: 8000,
+    retainSupersededMs: 5000,
+  }),
+  /** Flushes and merges without end, and power cuts after them. */
+  merges: weather({
+    weights: { work: 50, tasks: 25, time: 20, kill: 3, powerCut: 4, copy: 1, look: 1.5 },
+    flushes: 0.3,
+    forced: 0.15,
+    maxSegmentBytes: 9000,
   }),
   /** Kills and power cuts between any two calls. */
   power: weather({

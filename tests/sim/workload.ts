@@ -67,13 +67,13 @@ export class Workload {
 
   /** Puts something under way. */
   start(): void {
-    const { chance, report, small } = this.options;
+    const { chance, small } = this.options;
     if (this.#calls >= MAX_INFLIGHT) return;
     const dice = chance();
     const states = this.server.engine.indices.all();
     const state = states[Math.floor(chance() * states.length)];
     if (!state) return void this.#create();
-    const { catalogue, flushes } = this.options.weather;
+    const { catalogue, flushes, forced } = this.options.weather;
     if (flushes > 0 && chance() < flushes) return this.#flush(state);
     if (catalogue > 0 && !small && chance() < catalogue) return this.#changeCatalogue(state);
     if (dice < 0.52) this.#write(state);
@@ -82,11 +82,7 @@ export class Workload {
     else if (dice < 0.81) this.#flush(state);
     else if (small) return;
     else if (dice < 0.87) {
-      report.merges++;
-      this.#call(this.server.engine.forceMerge([state], {
-        maxSegments: chance() < 0.6 ? 1 : undefined,
-        expungeOnly: chance() < 0.2,
-      }));
+      if (forced === 1 || chance() < forced) this.#merge(state);
     } else if (dice < 0.9) this.#snapshot();
     else if (dice < 0.93) this.#create();
     else if (dice < 0.945) this.#delete(state);
@@ -218,6 +214,15 @@ export class Workload {
         throw error;
       }),
     );
+  }
+
+  #merge(state: IndexState): void {
+    const { chance, report } = this.options;
+    report.merges++;
+    this.#call(this.server.engine.forceMerge([state], {
+      maxSegments: chance() < 0.6 ? 1 : undefined,
+      expungeOnly: chance() < 0.2,
+    }));
   }
 
   #flush(state: IndexState): void {

@@ -292,11 +292,16 @@ export class FaultProxy {
     }
   }
 
+  /** Notices when the rate is changed, or everything ends. */
   async #pace(bytes: number): Promise<void> {
-    if (this.bytesPerSecond === 0) return;
+    const rate = this.bytesPerSecond;
+    if (rate === 0) return;
     const now = performance.now();
-    this.#paidMs = Math.max(this.#paidMs, now) + bytes * 1000 / this.bytesPerSecond;
-    await new Promise((resolve) => setTimeout(resolve, this.#paidMs - now));
+    const untilMs = this.#paidMs = Math.max(this.#paidMs, now) + bytes * 1000 / rate;
+    while (this.bytesPerSecond === rate && !this.#isCut && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(20, untilMs - performance.now())));
+    }
+    if (this.bytesPerSecond !== rate) this.#paidMs = 0;
   }
 }
 

@@ -79,7 +79,9 @@ export function decodeStreamHead(bytes: Uint8Array): StreamHead {
   const body = new BodyReader("stream head", decodeSealed("stream_head", bytes));
   const version = body.integer("version", 1);
   if (version > STREAM_VERSION) {
-    throw new CorruptionError(`Cannot decode stream head: version ${version} is newer than ${STREAM_VERSION}`);
+    throw new CorruptionError(
+      `Cannot decode stream head: version ${version} is newer than ${STREAM_VERSION}`,
+    );
   }
   const base = body.member("base");
   return {
@@ -129,7 +131,9 @@ const ENCODINGS: readonly PieceEncoding[] = ["plain", "zstd", "aes", "zstd+aes"]
 
 function objectFrom(body: BodyReader): StoredObject {
   const encoding = ENCODINGS.find((known) => known === body.text("encoding"));
-  if (!encoding) throw new CorruptionError(`Cannot decode stream head: encoding ${body.text("encoding")} is unknown`);
+  if (!encoding) {
+    throw new CorruptionError(`Cannot decode stream head: encoding ${body.text("encoding")} is unknown`);
+  }
   return {
     bytes: body.integer("bytes"),
     plainBytes: body.integer("plainBytes"),
@@ -140,7 +144,9 @@ function objectFrom(body: BodyReader): StoredObject {
 
 function toBase64(bytes: Uint8Array): string {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  for (let at = 0; at < bytes.length; at += 8192) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  }
   return btoa(text);
 }
 
@@ -158,7 +164,9 @@ export function jsonFromBytes(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(utf8Text(bytes));
   } catch (error) {
-    if (error instanceof SyntaxError) throw new CorruptionError(`Cannot decode stream state: ${error.message}`);
+    if (error instanceof SyntaxError) {
+      throw new CorruptionError(`Cannot decode stream state: ${error.message}`);
+    }
     throw error;
   }
 }

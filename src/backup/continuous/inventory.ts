@@ -175,7 +175,9 @@ export class Inventory {
     }
     for (const [path, pieces] of delta.pieces) {
       const generation = this.generations.get(path);
-      if (!generation) throw new CorruptionError(`Cannot decode stream state: pieces of ${path}, which is not there`);
+      if (!generation) {
+        throw new CorruptionError(`Cannot decode stream state: pieces of ${path}, which is not there`);
+      }
       for (const piece of pieces) this.#addPiece(generation, piece);
     }
     for (const [name, atMs] of delta.condemned) {
@@ -200,7 +202,9 @@ export class Inventory {
     const to = behind < 0 ? pieces.length : behind;
     const lastCovered = pieces[to - 1];
     if (from < 0 || !lastCovered || lastCovered.offset + lastCovered.bytes !== end) {
-      throw new CorruptionError(`Cannot decode stream state: a piece of ${generation.entry.path} covers none`);
+      throw new CorruptionError(
+        `Cannot decode stream state: a piece of ${generation.entry.path} covers none`,
+      );
     }
     for (const { object } of pieces.splice(from, to - from, piece)) this.#use(object, -1);
   }
@@ -246,7 +250,9 @@ export class Inventory {
 
   /** Every life of every log that anything is held of. */
   logs(): LogFiles[] {
-    return [...this.#logs.values()].filter(({ manifests, generations }) => manifests.size + generations.size > 0);
+    return [...this.#logs.values()].filter(({ manifests, generations }) =>
+      manifests.size + generations.size > 0
+    );
   }
 
   /** Manifests of one life of a log, ascending. */

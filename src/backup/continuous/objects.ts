@@ -9,7 +9,7 @@ import { CorruptionError } from "../../base/errors.ts";
 import { sha256Hex } from "../../format/sealed_json.ts";
 import { pause } from "../../os/pause.ts";
 import { decodePiece } from "../encode_piece.ts";
-import { type Repository } from "../repository.ts";
+import type { Repository } from "../repository.ts";
 import { StreamError } from "./error.ts";
 import type { StoredObject } from "./inventory.ts";
 
@@ -82,12 +82,12 @@ export async function readObject(
 export function lost(repository: Repository, name: string, reason: string): StreamError {
   return new StreamError(`Cannot read ${name} at ${repository.place}: ${reason}`, {
     kind: "damaged",
-    hint: "if the server ships there still, plan again: objects that are no longer needed go after a while; else choose " +
+    hint:
+      "if the server ships there still, plan again: objects that are no longer needed go after a while; else choose " +
       "another moment, or the last backup",
   });
 }
 
-// deno-lint-ignore require-await
 async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

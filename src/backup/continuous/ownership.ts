@@ -43,7 +43,8 @@ export function ownershipProblem(head: StreamHead, { owner, history }: Claim): s
 export function foreignStream(place: string, stream: string, reason: string): StreamError {
   return new StreamError(`Cannot ship to stream ${stream} at ${place}: ${reason}`, {
     kind: "foreign",
-    hint: `nothing was written there. If the other server is gone for good, take the stream over with \`xerj backup adopt ` +
+    hint:
+      `nothing was written there. If the other server is gone for good, take the stream over with \`xerj backup adopt ` +
       `--stream ${stream}\` (what it holds stays restorable for its window); else ship under another [backup.continuous] ` +
       `stream name`,
   });

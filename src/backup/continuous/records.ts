@@ -93,7 +93,9 @@ export interface RecordCut {
  */
 export function bytesBefore(bytes: Uint8Array, recordsAt: number, cut: RecordCut): number {
   const { records, end } = walk(bytes, recordsAt, { offset: 0, limit: Infinity });
-  if (end !== bytes.length) throw new CorruptionError("Cannot decode WAL piece: it does not end with a record");
+  if (end !== bytes.length) {
+    throw new CorruptionError("Cannot decode WAL piece: it does not end with a record");
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const at of records) {
     const { lsn, timeMs } = decodeRecordHead(view, at);
@@ -135,12 +137,18 @@ function readRange(file: OpenFile, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   const read = file.readAt(bytes, offset);
   if (read === length) return bytes;
-  throw new CorruptionError(`Cannot ship a log: it ends at ${offset + read}, ${offset + length} bytes were synced`, {
-    file: file.path,
-    offset: offset + read,
-  });
+  throw new CorruptionError(
+    `Cannot ship a log: it ends at ${offset + read}, ${offset + length} bytes were synced`,
+    {
+      file: file.path,
+      offset: offset + read,
+    },
+  );
 }
 
 function damaged(file: OpenFile, offset: number): CorruptionError {
-  return new CorruptionError("Cannot ship a log: what was synced there is no record", { file: file.path, offset });
+  return new CorruptionError("Cannot ship a log: what was synced there is no record", {
+    file: file.path,
+    offset,
+  });
 }
