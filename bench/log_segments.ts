@@ -8,6 +8,7 @@ import { AUTO_ID_BYTES, AutoIds } from "../src/ingest/auto_id.ts";
 import { FastParser } from "../src/ingest/fast_document.ts";
 import { NdjsonCutter } from "../src/ingest/ndjson.ts";
 import { Memtable } from "../src/memtable/memtable.ts";
+import { parseDocument } from "../src/schema/document.ts";
 import { Mapping } from "../src/schema/mapping.ts";
 import { StagedDocument } from "../src/schema/staged.ts";
 import { buildSegmentNow, type BuiltSegment } from "../src/segment/builder.ts";
@@ -53,7 +54,8 @@ export class LogSegments {
     for (let i = 0; i < docs && this.#cutter.next(); i++) {
       const { start, end } = this.#cutter;
       if (!parser.parse(this.#lines, start, end, this.#staged)) {
-        throw new Error("a generated document is not plain");
+        const outcome = parseDocument(mapping, this.#lines, start, end, this.#staged, { maxDepth: 20 });
+        if (outcome.kind !== "ok") throw new Error(JSON.stringify(outcome));
       }
       this.#ids.next();
       const { bytes } = this.#ids;

@@ -48,6 +48,7 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     seed: 720091,
     steps: 300,
     weather: "slow",
-    found: "the removal of an index that could not be made was not synced: a power cut brought the index back",
+    found:
+      "the removal of an index that could not be made was not synced: a power cut brought the index back",
   },
 ];
