@@ -4,6 +4,7 @@
  * @module
  */
 import { IoError } from "./src/base/errors.ts";
+import { BACKUP, backupProcess } from "./src/cli/backup.ts";
 import { COMMANDS } from "./src/cli/commands.ts";
 import { configureLog, partLogger } from "./src/cli/log.ts";
 import { RESTORE, restoreProcess } from "./src/cli/restore.ts";
@@ -38,6 +39,9 @@ const setLog = (
 setLog(start.loaded.config.log);
 if (start.parsed.command === VERIFY) {
   exit(await verifyProcess(start.parsed, start.loaded.config.server.dataDir));
+}
+if (BACKUP.subcommands?.includes(start.parsed.command)) {
+  exit(await backupProcess(start.parsed, start.loaded.config));
 }
 if (start.parsed.command === RESTORE) exit(await restoreProcess(start.parsed, start.loaded.config));
 exit(

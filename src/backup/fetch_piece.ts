@@ -10,7 +10,7 @@ import { StoreError } from "../objectstore/store.ts";
 import { decodePiece } from "./encode_piece.ts";
 import type { Piece } from "./manifest.ts";
 import type { Budget } from "./parallel.ts";
-import { collect, type Repository } from "./repository.ts";
+import type { Repository } from "./repository.ts";
 
 /** Bytes of one request. */
 export const RANGE_BYTES = 8 * 1024 * 1024;
@@ -68,25 +68,26 @@ async function* fetchObject(
   const onAbort = () => abort.abort();
   signal.addEventListener("abort", onAbort);
   /** Under way or waiting to be used, in order. */
-  const ahead: { readonly bytes: Promise<Uint8Array>; readonly release: () => void }[] = [];
+  const ahead: { readonly parts: Promise<Uint8Array[]>; readonly release: () => void }[] = [];
   let next = from;
   const start = async (): Promise<void> => {
     const release = await requests.take(1);
     const range = { offset: next, length: Math.min(RANGE_BYTES, piece.bytes - next) };
     next += range.length;
-    const bytes = collect(store.stream(piece.object, { range, signal: abort.signal }));
+    const parts = allOf(store.stream(piece.object, { range, signal: abort.signal }));
     // Awaited in order; a failure of a later one must not count as unhandled until then.
-    bytes.catch(() => {});
-    ahead.push({ bytes, release });
+    parts.catch(() => {});
+    ahead.push({ parts, release });
   };
   try {
     while (ahead.length > 0 || next < piece.bytes) {
       if (ahead.length === 0) await start();
       // Further ones only while nobody waits: each file that is being fetched gets at least one.
       while (next < piece.bytes && requests.hasFree) await start();
-      const bytes = await ahead[0]!.bytes;
-      onFetched?.(bytes.length);
-      yield bytes;
+      for (const bytes of await ahead[0]!.parts) {
+        onFetched?.(bytes.length);
+        yield bytes;
+      }
       ahead.shift()!.release();
     }
   } finally {
@@ -94,4 +95,11 @@ async function* fetchObject(
     abort.abort();
     for (const { release } of ahead) release();
   }
+}
+
+/** The parts of a stream, as they came: joining them would need their memory twice. */
+async function allOf(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [];
+  for await (const part of stream) parts.push(part);
+  return parts;
 }

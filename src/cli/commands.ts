@@ -4,7 +4,8 @@
  * @module
  */
 import { type Command, SERVE } from "./arguments.ts";
+import { BACKUP } from "./backup.ts";
 import { RESTORE } from "./restore.ts";
 import { VERIFY } from "./verify.ts";
 
-export const COMMANDS: readonly Command[] = [SERVE, VERIFY, RESTORE];
+export const COMMANDS: readonly Command[] = [SERVE, VERIFY, BACKUP, RESTORE];

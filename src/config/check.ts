@@ -90,10 +90,9 @@ function checkRepositories(
   const repositories: Record<string, RepositoryConfig> = {};
   for (const [name, { values, line }] of found) {
     const repository = repositories[name] = resolveRepository(values);
-    for (const key of ["schedule", "drillSchedule"] as const) {
-      const reason = repository[key] === "" ? undefined : cronProblem(repository[key]);
-      if (reason === undefined) continue;
-      problems.push({ line, reason: `[${REPOSITORIES}.${name}] ${tomlName(key)} cannot be used: ${reason}` });
+    const cron = repository.schedule === "" ? undefined : cronProblem(repository.schedule);
+    if (cron !== undefined) {
+      problems.push({ line, reason: `[${REPOSITORIES}.${name}] schedule cannot be used: ${cron}` });
     }
     if (!/^(s3|file):\/\/./.test(repository.destination)) {
       problems.push({

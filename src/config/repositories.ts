@@ -69,11 +69,6 @@ export const REPOSITORY_KEYS = {
     max: 100000,
     effect: "Months of which the last backup is kept.",
   }),
-  drillSchedule: text({
-    default: "",
-    effect:
-      "When to prove the newest backup by restoring it into a scratch directory, as cron has it. Empty: never.",
-  }),
 } as const satisfies Readonly<Record<string, Key>>;
 
 type Keys = typeof REPOSITORY_KEYS;

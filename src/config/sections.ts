@@ -330,13 +330,6 @@ export const SECTIONS = {
       unit: "MB/s",
       effect: "What all backups together may send. 0: no limit.",
     }),
-    drillMaxAgeHours: integer({
-      default: 0,
-      min: 0,
-      max: 87600,
-      unit: "hours",
-      effect: "Health turns yellow when no restore was proven for this long. 0: never.",
-    }),
   },
   backupContinuous: {
     enabled: boolean({

@@ -301,7 +301,7 @@ export class WriterNode {
   async #logMapping(incarnation: string): Promise<void> {
     for (const { state } of this.shardsOf(incarnation)) {
       await state.turn.take(() => {
-        if (state.mappingUnlogged) logMapping(state);
+        if (state.mappingUnlogged && !state.closed) logMapping(state);
       });
       await this.durability.acknowledged(state.store);
       publishIfChanged(state);
@@ -412,7 +412,7 @@ export class WriterNode {
         this.shards.delete(`${incarnation}/${state.names.shard}`);
         this.durability.remove(state.store);
         state.store.close({ clean: !deleted });
-        // A refresh that waits for its turn must not publish what main has forgotten.
+        // A refresh or a flush that waits for its turn must not publish what main has forgotten.
         state.closed = true;
         this.#waiting = this.#waiting.filter(({ store }) => store !== state.store);
         for (const segment of [...state.segments, ...state.retired.values()]) {

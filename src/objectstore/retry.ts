@@ -121,9 +121,7 @@ export async function withRetries<T>(
     } catch (cause) {
       throwIfCancelled(what, signal);
       if (watch.stalled) stalls++;
-      const reason = watch.stalled
-        ? new StalledError(`nothing moved for ${Math.round(limitMs / 1000)} s`)
-        : cause;
+      const reason = watch.stalled ? new StalledError(`nothing moved for ${secondsOf(limitMs)} s`) : cause;
       failure = judge(reason, attempt);
     } finally {
       watch.end();
@@ -143,6 +141,11 @@ export async function withRetries<T>(
     options.onRetry?.(failure);
     await wait(Math.max(backoffMs(number), Math.min(failure.waitMs ?? 0, MAX_ASKED_WAIT_MS)), what, signal);
   }
+}
+
+/** ms as seconds, for words. */
+export function secondsOf(ms: number): string {
+  return String(Math.round(ms / 100) / 10);
 }
 
 /** Half of it is chance, so that clients that failed together do not come back together. */

@@ -44,6 +44,12 @@ export class BadBytesError extends Error {
 /** How often bytes that arrive damaged are sent or fetched again. */
 const DAMAGE_RETRIES = 4;
 
+/** How often a request is made again that was called bad without a reason. */
+const NAMELESS_RETRIES = 3;
+
+/** Longest code of an error that is repeated. */
+const MAX_CODE = 64;
+
 interface SdkError {
   readonly name?: unknown;
   readonly message?: unknown;
@@ -156,11 +162,14 @@ const BY_CODE: Readonly<Record<string, Meaning>> = {
 /** Judges what a request threw. @param what Such as "put s3://b/x". */
 export function judgeFault(cause: unknown, what: string, secrets: Secrets): Failure {
   if (cause instanceof StoreError) return { error: cause, retries: 0, maybeDone: false };
-  const fault = faultOf(cause);
-  const meaning = meaningOf(fault, cause);
+  const said = faultOf(cause);
+  const meaning = meaningOf(said, cause);
+  // Whatever part of an answer is kept: a store may repeat in it what it was sent.
+  const fault = { ...said, code: secrets.strike(said.code).slice(0, MAX_CODE) };
   const isNamed = fault.code !== "" && fault.status !== 0;
   const words = secrets.strike(wordsOf(fault));
   const told = isNamed ? `${words} (${fault.status} ${fault.code})` : words;
+  const hint = secrets.strike(hintOf(meaning, fault));
   const waitMs = Number(fault.headers["retry-after"]) * 1000;
   return {
     // Not given as the cause: the SDK's errors carry requests and answers.
@@ -197,6 +206,8 @@ function meaningOf({ code, status, message }: S3Fault, cause: unknown): Meaning 
   if (status === 501 || status === 405) return { kind: "unsupported", ...FOR_GOOD };
   if (status === 507) return { kind: "full", ...FOR_GOOD, hint: FULL_HINT };
   if (status >= 500) return AGAIN;
+  // The answer to a HEAD has no body, so one that would pass (RequestTimeout) looks like one that would not.
+  if (status === 400 && code === "") return { kind: "unsupported", retries: NAMELESS_RETRIES };
   if (status !== 0) return { kind: "unsupported", ...FOR_GOOD };
   if (/certificate|UnknownIssuer|NotValidForName|CertNotValid/i.test(message)) {
     return {

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Budget, StalledError, throwIfCancelled, wait } from "./retry.ts";
+import { Budget, secondsOf, StalledError, throwIfCancelled, wait } from "./retry.ts";
 import { BadAnswerError, S3Error } from "./s3_errors.ts";
 import type { S3Requests } from "./s3_requests.ts";
 import { type ByteRange, StoreError } from "./store.ts";
@@ -155,7 +155,7 @@ async function readOrStall(
   const stalled = new Promise<never>((_resolve, reject) => {
     const onAbort = () => reject(new StalledError("cancelled"));
     const timer = setTimeout(
-      () => reject(new StalledError(`nothing came for ${Math.round(limitMs / 1000)} s`)),
+      () => reject(new StalledError(`nothing came for ${secondsOf(limitMs)} s`)),
       limitMs,
     );
     signal?.addEventListener("abort", onAbort, { once: true });

@@ -14,7 +14,7 @@ const MIN_SECRET_LENGTH = 4;
 
 const SIGNED =
   /((?:X-Amz-(?:Credential|Signature|Security-Token)|Signature|Credential|AWSAccessKeyId)=)[^&\s,"<]+/gi;
-const AUTHORIZATION = /(authorization:?\s*)\S+(\s+Credential=\S+)?/gi;
+const AUTHORIZATION = /(authorization\s*[:=]\s*)\S+(\s+Credential=\S+)?/gi;
 const USER_INFO = /(\w+:\/\/)[^/\s@]+@/g;
 
 /** The credentials in use, and texts without them. */

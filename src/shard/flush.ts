@@ -63,6 +63,8 @@ export function flush(
   { requested }: { readonly requested: boolean },
 ): Promise<FlushReport> {
   return state.flushes.take(async () => {
+    // Its folder and its numbers may be another index's by now.
+    if (state.closed) return { segmentsWritten: 0, checkpointLsn: state.store.position.lsn, bytesWritten: 0 };
     const captured = await state.maintenance.take(async () => {
       const capture = await state.turn.take(() => captureState(state, requested));
       return capture ? { capture, parts: await buildCaptured(state, capture) } : undefined;

@@ -12,7 +12,10 @@ export interface ShardShipView {
   readonly directory: string;
   /** The newest one that is durable. */
   readonly manifest: Manifest;
-  /** Numbers of the generations that the manifest needs, ascending, the active one last. */
+  /**
+   * Numbers of the generations that are there, ascending, the active one last. Those that the manifest needs stay; older
+   * ones may become stubs at any moment.
+   */
   readonly generations: readonly number[];
   /** Whole records of the last generation that are on disk, and its header. Older ones end where the next one says. */
   readonly syncedBytes: number;

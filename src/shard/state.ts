@@ -85,7 +85,7 @@ export class ShardState {
   /** A segment came or went since the last publication. */
   segmentsChanged = true;
   publishedMappingVersion = -1;
-  /** The index is closed or deleted: its memory may be given back at any time, so nothing is published any more. */
+  /** The index is closed or deleted: its memory and its files are others' now, so nothing is published any more. */
   closed = false;
   /** Monotonic ms of the oldest operation that no segment on disk holds; 0: none. */
   unflushedSinceMs = 0;

@@ -374,7 +374,7 @@ export class ShardStore {
     this.#poison.check();
     assert(!this.#closed && !this.#deleted, "the store is open");
     const { directory, manifest } = this;
-    const generations = this.#retained.logOf(manifest).generations.sort((a, b) => a - b);
+    const generations = this.#retained.bodies();
     // Before the run starts, the newest generation is the last one of the run before.
     const syncedBytes = this.#log?.syncedBytes ?? this.#plan.previousEnd;
     return { directory, manifest, generations, syncedBytes, release: this.#pin(manifest.number) };
@@ -456,6 +456,10 @@ export class ShardStore {
    * @throws {IoError} Poisons.
    */
   publish(publication: Publication): Manifest {
+    assert(
+      !this.#closed && !this.#deleted,
+      "the store is open: its numbers may be another incarnation's by now",
+    );
     this.ensureRun();
     const { checkpoint } = publication;
     assert(checkpoint.lsn >= this.#manifest.checkpoint.lsn, "a checkpoint never goes back");

@@ -130,6 +130,11 @@ export class Retained {
     return bytes;
   }
 
+  /** Numbers of all generations that have not become stubs, ascending. */
+  bodies(): number[] {
+    return [...this.#generations.keys()].sort((a, b) => a - b);
+  }
+
   /** Numbers of the generations that a manifest needs, or of the newest if it needs none, and of all stubs. */
   logOf({ checkpoint }: Manifest): { readonly generations: number[]; readonly stubs: number[] } {
     const bodies = [...this.#generations.keys()];

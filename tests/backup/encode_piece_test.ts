@@ -33,13 +33,13 @@ async function encoded(plain: Uint8Array, more: { compress: boolean; cipher?: Re
   return { bytes, encoding: piece.encoding };
 }
 
-for (const sizeBytes of [1, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 5]) {
+for (const sizeBytes of [1, MIB, 2 * MIB + 5]) {
   Deno.test(`${sizeBytes} bytes come back whatever their encoding and however they arrive`, async () => {
     for (const plain of [noise(sizeBytes, 3), prose(sizeBytes, 4)]) {
       for (const compress of [false, true]) {
         for (const key of [undefined, cipher]) {
           const { bytes, encoding } = await encoded(plain, { compress, ...(key ? { cipher: key } : {}) });
-          for (const partBytes of [65_537, MIB, 4 * MIB]) {
+          for (const partBytes of [65_537, 4 * MIB]) {
             const decoded = decodePiece(inParts(bytes, partBytes), { encoding, content: "c", cipher });
             assertEquals(
               sha256Hex(await collect(decoded)),

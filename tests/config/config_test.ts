@@ -244,6 +244,12 @@ Deno.test("repositories are sections of their own, with names, defaults and near
     problem('[backup.repositories.main]\nregion = "x"\n'),
     './xerj.toml, line 2: [backup.repositories.main] destination must be "s3://bucket/prefix" or "file:///path"',
   );
+  const cron = problem('[backup.repositories.main]\ndestination = "s3://b/p"\nschedule = "daily"\n');
+  assertEquals(
+    cron.startsWith("./xerj.toml, line 2: [backup.repositories.main] schedule cannot be used: "),
+    true,
+    cron,
+  );
   assertEquals(
     problem('[backup.repositories.Main]\ndestination = "s3://b/p"\n'),
     "./xerj.toml, line 2: [backup.repositories.Main]: the name must be 1 to 64 of a-z, 0-9, '_', '-', and begin with " +

@@ -170,11 +170,17 @@ Deno.test({
           await inServer({ dataDir: part }, async (restored) => {
             assertEquals(await names(restored), ["old-a", "old-b"]);
             assertEquals(await answers(restored, "old-b"), await answers(server, "logs-b"));
-            const { body } = await restored.json(`${restored.es}/_alias`);
-            assertEquals(body as unknown, {
-              "old-a": { aliases: { "all-logs": {} } },
-              "old-b": { aliases: { "all-logs": {} } },
-            });
+            for (const [name, alias] of [["old-a", "all-logs"], ["old-b", "all-logs"]] as const) {
+              const { body } = await restored.json(`${restored.es}/${name}`);
+              assertEquals((body as unknown as Record<string, { aliases: unknown }>)[name]?.aliases, {
+                [alias]: {},
+              });
+            }
+            assertEquals(
+              (await restored.json(`${restored.es}/numbers/_count`)).status,
+              404,
+              "its index did not come",
+            );
             const { body: health } = await restored.json("/v1/health");
             assertEquals(
               (health as unknown as { warnings?: unknown[] }).warnings?.filter((warning) =>
@@ -192,6 +198,19 @@ Deno.test({
       }
     }),
 });
+
+function bytesBelow(path: string): number {
+  let sum = 0;
+  try {
+    for (const { name, isDirectory } of Deno.readDirSync(path)) {
+      sum += isDirectory ? bytesBelow(`${path}/${name}`) : Deno.statSync(`${path}/${name}`).size;
+    }
+  } catch (error) {
+    // Not made yet, or renamed between two looks.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return sum;
+}
 
 Deno.test({
   name: "a restore that was killed half-way starts no server, says so, and goes on with the same command",
@@ -219,12 +238,12 @@ Deno.test({
           ];
           proxy.bytesPerSecond = 2_000_000;
           const child = spawnXerj(args, credentials(s3));
-          // Half of them: 10 MB in all.
-          while (proxy.counts.receivedBytes < 6_000_000) await delay(50);
+          while (bytesBelow(`${dataDir}.restoring`) < 5_000_000) await delay(20);
           child.kill("SIGKILL");
           const killed = await ended(child);
           assertEquals(jsonLines(killed.stdout)[0]?.["event"], "plan");
           const staging = `${dataDir}.restoring`;
+          assertEquals(bytesBelow(staging) < 15_000_000, true, "killed before it was through");
           const refused = await refusedStart({ dataDir: staging });
           assertEquals([
             refused.code,

@@ -120,6 +120,21 @@ Deno.test("a refresh that waits while its index is deleted publishes nothing", a
   });
 });
 
+Deno.test("a flush that waits while its index is deleted leaves the files of the next one of that name alone", async () => {
+  await inWorld({}, async (world) => {
+    await world.create("logs");
+    await world.write("logs", "a", { n: 1 });
+    await world.flush("logs");
+    await world.write("logs", "b", { n: 2 });
+    const index = world.index("logs");
+    const deleted = world.engine.indices.delete(index);
+    const flushed = world.engine.flush([index]);
+    await Promise.all([deleted.then(() => world.create("logs")), flushed]);
+    await world.reopen();
+    assertEquals((await world.search("logs")).hits, []);
+  });
+});
+
 Deno.test("a deleted index stays deleted after a restart", async () => {
   await inWorld({}, async (world) => {
     await world.create("logs");

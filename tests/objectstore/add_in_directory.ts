@@ -14,3 +14,4 @@ for (let done = 0; done < Number(times);) {
     if (!(error instanceof StoreError) || error.kind !== "precondition") throw error;
   }
 }
+Deno.exit(0);

@@ -114,7 +114,7 @@ faultTest("a stream that stands still is gone on with", async ({ proxy, store, r
   const stream = store.stream("read")[Symbol.asyncIterator]();
   const first = await stream.next();
   proxy.bytesPerSecond = 1;
-  setTimeout(() => proxy.bytesPerSecond = 0, 500);
+  setTimeout(() => proxy.bytesPerSecond = 0, 1_500);
   const pieces = [first.value as Uint8Array];
   for (;;) {
     const { done, value } = await stream.next();
@@ -124,7 +124,7 @@ faultTest("a stream that stands still is gone on with", async ({ proxy, store, r
     if (pieces.length === 2) await new Promise((resolve) => setTimeout(resolve, 600));
   }
   assertEquals(pieces.reduce((sum, { length }) => sum + length, 0), bytes.length);
-  assert(retries.length >= 1 && retries[0]!.includes("nothing came for"), retries.join("; "));
+  assert(retries.some((words) => words.includes("nothing came for 0.4 s")), retries.join("; "));
 });
 
 faultTest("a store that asks to wait is given the time", async ({ proxy, store }) => {
@@ -183,9 +183,17 @@ faultTest(
 
 faultTest("an upload in parts survives every passing fault of every kind of request", async (bucket) => {
   const { proxy, store } = bucket;
-  const bytes = noise(11_000_000);
+  const bytes = noise(5_300_000);
   const source = sourceOf(bytes);
-  const faults = PASSING.filter(({ kind }) => kind !== "latency" && kind !== "hang");
+  const faults: readonly Fault[] = [
+    { kind: "reset" },
+    { kind: "reset", afterBytes: 10 },
+    { kind: "status", status: 500, code: "InternalError" },
+    { kind: "error in 200", code: "InternalError" },
+    { kind: "lost reply" },
+    { kind: "truncate", afterBytes: 100 },
+    { kind: "flip sent", atByte: 30 },
+  ];
   for (const [index, fault] of faults.entries()) {
     const name = `large/${index}`;
     const rules = [
@@ -207,10 +215,10 @@ faultTest("an upload in parts survives every passing fault of every kind of requ
 });
 
 faultTest("an upload that another client ends is begun anew", async ({ proxy, store, open }) => {
-  const bytes = noise(11_000_000);
+  const bytes = noise(5_300_000);
   let isFirst = true;
   const counts: number[] = [];
-  await store.putFile("large", {
+  await open({ parallelParts: 1 }).putFile("large", {
     ...sourceOf(bytes),
     read: async (offset, length) => {
       if (offset > 0 && isFirst) {
@@ -228,9 +236,9 @@ faultTest("an upload that another client ends is begun anew", async ({ proxy, st
 faultTest(
   "a cut of the network is survived, and what was sent is not sent again",
   async ({ proxy, store }) => {
-    const bytes = noise(40_000_000);
+    const bytes = noise(16_000_000);
     proxy.resetCounts();
-    proxy.bytesPerSecond = 20_000_000;
+    proxy.bytesPerSecond = 8_000_000;
     const upload = store.putFile("large", sourceOf(bytes));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await proxy.cut(1_000);
@@ -258,7 +266,7 @@ faultTest("a cut that lasts is given up with words", async ({ proxy, store }) =>
   assertEquals(error.hint, "Check the endpoint's address and the network.");
   await cut;
   assertEquals((await store.get("there"))?.bytes, text("x"));
-});
+}, { giveUpAfterMs: 1_000 });
 
 faultTest("what cannot pass is refused at once, with words", async ({ proxy, store }) => {
   const refusals: readonly [number, string, string, RegExp][] = [
@@ -279,7 +287,9 @@ faultTest("what cannot pass is refused at once, with words", async ({ proxy, sto
     const error = await failureOf(store.put("put", text("x")));
     assertEquals([error.kind, hits()], [kind, 1], `${code}: ${error.message}`);
     assert(hint.test(error.hint), `${code}: ${error.hint}`);
-    assert(error.message.endsWith(`As the test wants it (${status} ${code})`), error.message);
+    // The SDK keeps the words of a redirection to itself.
+    const words = status === 301 ? "the store answered 301" : `As the test wants it (${status} ${code})`;
+    assert(error.message.endsWith(words), error.message);
     proxy.clear();
   }
 });

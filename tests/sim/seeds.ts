@@ -51,4 +51,11 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     found:
       "the removal of an index that could not be made was not synced: a power cut brought the index back",
   },
+  {
+    seed: 730167,
+    steps: 300,
+    weather: "torn",
+    found:
+      "a flush that waited while its index was deleted put its manifest in the place of the next one's first",
+  },
 ];

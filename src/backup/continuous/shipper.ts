@@ -382,8 +382,7 @@ export class StreamShipper {
     try {
       if (!this.#verified.has(key)) this.#checkPast(log, draft.inventory);
       this.#verified.add(key);
-      const entries: GenerationEntry[] = [];
-      for (const number of log.generations) entries.push(this.#generation(log, number, draft));
+      const entries = this.#entries(log, draft);
       for (const [i, entry] of entries.entries()) {
         const next = entries[i + 1];
         const end = next ? next.previousEnd : log.syncedBytes;
@@ -394,6 +393,33 @@ export class StreamShipper {
       if (!isLocal(error)) throw error;
       round.fail(log, error);
     }
+  }
+
+  /**
+   * Generations from which something may be lacking: from the newest one that the stream has on, so that it has no gap;
+   * else those that the manifest needs.
+   */
+  #entries(log: LogView, draft: Draft): GenerationEntry[] {
+    const { manifest, folder, generations } = log;
+    const newest = generations.at(-1) ?? 0;
+    const needed = Math.min(manifest.checkpoint.generation, newest);
+    const shipped = draft.inventory.log(folder, manifest.incarnation).at(-1)?.entry.number ?? needed;
+    const entries: GenerationEntry[] = [];
+    for (const number of generations) {
+      if (number < Math.min(needed, shipped)) continue;
+      try {
+        entries.push(this.#generation(log, number, draft));
+      } catch (error) {
+        // It has just become a stub: the stream has a gap before what the manifest needs.
+        if (number >= needed || !isLocal(error)) throw error;
+        this.#log.warn("a log was released before all of it was shipped", {
+          log: folder,
+          generation: number,
+        });
+        entries.length = 0;
+      }
+    }
+    return entries;
   }
 
   #generation(log: LogView, number: number, draft: Draft): GenerationEntry {

@@ -16,7 +16,7 @@ export interface StreamOwner {
   readonly run: string;
 }
 
-/** One log, and the manifest that it goes on from. All of its files stay until the view is released. */
+/** One log, and the manifest that it goes on from. What that needs stays until the view is released. */
 export interface LogView {
   /** Relative to the data directory, such as `logs` or `logs/shard-0`. */
   readonly folder: string;
@@ -24,7 +24,10 @@ export interface LogView {
   readonly directory: string;
   /** The newest one that is durable. */
   readonly manifest: Manifest;
-  /** Numbers of the generations that the manifest needs, ascending; the last one is the newest. */
+  /**
+   * Numbers of the generations that are there, ascending; the last one is the newest. Those that the manifest needs stay;
+   * older ones may become stubs at any moment.
+   */
   readonly generations: readonly number[];
   /** Bytes of the newest generation that are on disk: whole records. Older ones end where the next one's header says. */
   readonly syncedBytes: number;
