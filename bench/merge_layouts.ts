@@ -5,7 +5,7 @@
  *
  * The hour of `scripts/merge_hour.ts` is simulated; the segments that each strategy has at some instants are made for
  * real, scaled down: the same number, the same shares of the documents, in the order of time. Writes the ratios of the
- * best latencies to `docs/merges_latency.json`, which `deno task plot` draws. Scaled down, what a segment costs whatever its
+ * best latencies to `docs/merges_latency.json`, which `scripts/merge_plot.ts` draws. Scaled down, what a segment costs whatever its
  * size counts more than at full size.
  *
  * @module

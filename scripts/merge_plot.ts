@@ -1,6 +1,6 @@
 /**
- * `deno task plot`: what the two merge strategies cost over an hour of simulated ingest, as `docs/merges.svg`, and as a
- * table on the standard output.
+ * What the two merge strategies cost over an hour of simulated ingest, as `docs/merges.svg`, and as a table on the standard
+ * output.
  *
  *     deno run -A scripts/merge_plot.ts [--check]
  *
@@ -126,7 +126,7 @@ if (import.meta.main) {
   ]);
   if (Deno.args.includes("--check")) {
     if (Deno.readTextFileSync(OUTPUT) !== svg) {
-      console.error("docs/merges.svg is out of date: run `deno task plot`");
+      console.error("docs/merges.svg is out of date: run scripts/merge_plot.ts");
       Deno.exit(1);
     }
   } else Deno.writeTextFileSync(OUTPUT, svg);

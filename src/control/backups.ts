@@ -27,6 +27,9 @@ import { type Destination, placeOf } from "./destination.ts";
 import type { BackUpCall, BackUpReply, ListReply, PruneCall } from "./shipper_node.ts";
 import { removeTree } from "./trees.ts";
 
+export type { ListedBackup } from "../backup/head.ts";
+export type { BackUpProgress, RestoreProgress };
+
 export const BACKUP_FOLDER = "_backups";
 /** Backups that retention counts together. */
 const SCHEDULED = "scheduled";

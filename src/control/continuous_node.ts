@@ -57,6 +57,8 @@ export class RemoteRounds<Place> implements StreamRounds {
   readonly #rpc: () => Rpc;
   readonly #settings: () => StreamSettings<Place>;
   readonly #holds = new Map<number, () => void>();
+  /** Let go before the answer came that would have named them. */
+  readonly #early = new Set<number>();
   /** Number of the manifest that was posted last, by folder and incarnation, and to whom. */
   #posted = new Map<string, number>();
   #postedTo: Rpc | undefined;
@@ -93,7 +95,10 @@ export class RemoteRounds<Place> implements StreamRounds {
     const call: RoundCall<Place> = { settings: this.#settings(), view: { ...rest, catalogs, logs } };
     const { report, held } = await rpc.call<RoundReply>("continuousRound", call);
     this.#posted = posted;
-    for (const { log, hold } of held) this.#holds.set(hold, view.logs[log]!.hold());
+    for (const { log, hold } of held) {
+      if (!this.#early.has(hold)) this.#holds.set(hold, view.logs[log]!.hold());
+    }
+    this.#early.clear();
     return report;
   }
 
@@ -102,7 +107,8 @@ export class RemoteRounds<Place> implements StreamRounds {
     for (const hold of holds) {
       const release = this.#holds.get(hold);
       this.#holds.delete(hold);
-      release?.();
+      if (release) release();
+      else this.#early.add(hold);
     }
   }
 

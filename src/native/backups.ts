@@ -5,10 +5,14 @@
  */
 import { illegalArgument, RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
-import type { BackUpProgress } from "../backup/back_up.ts";
-import type { ListedBackup } from "../backup/head.ts";
-import type { RestoreProgress } from "../backup/restore.ts";
-import type { BackupRun, Backups } from "../control/backups.ts";
+
+import type {
+  BackUpProgress,
+  BackupRun,
+  Backups,
+  ListedBackup,
+  RestoreProgress,
+} from "../control/backups.ts";
 import { type Destination, destinationFromRequest } from "../control/destination.ts";
 import type { Restored, Restores } from "../control/restores.ts";
 import { type Answer, jsonAnswer } from "../http/answer.ts";

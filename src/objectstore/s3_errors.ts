@@ -175,7 +175,7 @@ export function judgeFault(cause: unknown, what: string, secrets: Secrets): Fail
     // Not given as the cause: the SDK's errors carry requests and answers.
     error: new S3Error(`Cannot ${what}: ${told}`, {
       kind: meaning.kind,
-      hint: hintOf(meaning, fault),
+      hint,
       fault,
     }),
     retries: meaning.retries,

@@ -20,7 +20,7 @@ import { type Files, noise, prose } from "./support.ts";
 
 const FILES: Files = {
   "_meta/catalog-000001.json": prose(600, 1),
-  "logs/seg-000001/segment.seg": noise(20_000_000, 3),
+  "logs/seg-000001/segment.seg": noise(12_000_000, 3),
   "logs/seg-000001/segment.ids": noise(70_000, 4),
   "logs/wal/wal-000001": prose(3_000_000, 5),
 };

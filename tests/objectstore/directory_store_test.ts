@@ -97,13 +97,16 @@ Deno.test("another device at the same path is another disk", () =>
     assertEquals((await failureOf(store.put("a", text("b")))).kind, "unavailable");
   }));
 
-Deno.test("a directory without a parent is not made", async () => {
-  const path = `${Deno.makeTempDirSync()}/not/there`;
-  const store = openDirectoryStore({ path });
-  const error = await failureOf(store.put("a", text("a")));
-  assertEquals([error.kind, error.hint], ["missing", "Mount the disk, or make the directory with mkdir -p."]);
-  assertEquals(await store.get("a"), undefined);
-});
+Deno.test("a directory without a parent is not made", () =>
+  withDirectory(async (_, parent) => {
+    const store = openDirectoryStore({ path: `${parent}/not/there` });
+    const error = await failureOf(store.put("a", text("a")));
+    assertEquals([error.kind, error.hint], [
+      "missing",
+      "Mount the disk, or make the directory with mkdir -p.",
+    ]);
+    assertEquals(await store.get("a"), undefined);
+  }));
 
 Deno.test("a network disk that lost its answer to a link meets its own link, and says so", () =>
   withDirectory(async (_, path) => {

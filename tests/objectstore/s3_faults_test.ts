@@ -14,7 +14,7 @@ import {
   withBucket,
 } from "./stores.ts";
 
-const QUICK = { requestTimeoutMs: 400, giveUpAfterMs: 5_000 };
+const QUICK = { requestTimeoutMs: 1_000, giveUpAfterMs: 8_000 };
 
 function faultTest(name: string, run: (bucket: Bucket) => Promise<void>, options = {}): void {
   Deno.test({ name, ignore: noS3, fn: () => withBucket(run, { ...QUICK, ...options }) });
@@ -125,7 +125,7 @@ faultTest("a stream that stands still is gone on with", async ({ proxy, store, r
   }
   assertEquals(pieces.reduce((sum, { length }) => sum + length, 0), bytes.length);
   assert(retries.some((words) => words.includes("nothing came for 0.4 s")), retries.join("; "));
-});
+}, { requestTimeoutMs: 400 });
 
 faultTest("a store that asks to wait is given the time", async ({ proxy, store }) => {
   proxy.add({ fault: { kind: "status", status: 503, code: "SlowDown", retryAfter: 1 }, times: 1 });
@@ -309,8 +309,7 @@ faultTest("a store without checksums, or without deletes of many, is used withou
   await store.put("a", text("x"));
   await store.put("b", text("x"));
   await store.putFile("c", sourceOf(noise(6_000_000)));
-  assertEquals(retries.length, 1);
-  assert(retries[0]!.includes("takes no SHA-256 checksums"), retries[0]);
+  assertEquals(retries.filter((words) => words.includes("takes no SHA-256 checksums")).length, 1);
   proxy.add({ fault: { kind: "status", status: 501, code: "NotImplemented" }, target: /\?delete/ });
   await store.delete(["a", "b", "c", "d"]);
   assertEquals(await namesOf(store), []);

@@ -162,7 +162,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   "retention-anew": inCode("retention anew after a start (6)", "slow", "retentionAnew"),
   "retention-monotonic": {
     title: "retention by the monotonic clock (6)",
-    weather: "slow",
+    weather: "clocks",
     off: () => ({
       rules: ALL_RULES,
       changeClock: (clock: Clock) => ({ nowMs: clock.nowMs, monotonicMs: clock.nowMs }),

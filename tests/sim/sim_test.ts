@@ -10,9 +10,9 @@ import { runSchedule } from "./simulation.ts";
 
 // Timers that others have left running fire while real ones are away.
 const options = { sanitizeOps: false, sanitizeResources: false };
-const SECONDS = 50;
+const SECONDS = 35;
 /** Of the runs of a whole enumeration. */
-const PART = 24;
+const PART = 32;
 
 Deno.test("seeds that once failed", options, async () => {
   for (const { found, ...kept } of KEPT_SEEDS) {

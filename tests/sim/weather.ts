@@ -105,15 +105,22 @@ export const WEATHERS = {
   }),
   /** Copies that take nearly as long as retention lasts, and longer. */
   slow: weather({
-    weights: { copy: 15, time: 20, kill: 2, clean: 2, look: 1, trouble: 5 },
-    pace: 3,
+    weights: { copy: 12, time: 20, kill: 2, clean: 2, look: 1 },
+    pace: 2,
     inPlace: 0.3,
-    kept: 0.6,
-    catalogue: 0.05,
+    kept: 0.5,
     flushes: 0.15,
-    clockJumps: 0.6,
     walMaxBytes: 2000,
-    retainSupersededMs: 5000,
+    retainSupersededMs: 8000,
+  }),
+  /** Copies while the wall clock jumps. */
+  clocks: weather({
+    weights: { copy: 15, trouble: 8, look: 1, restore: 0.1 },
+    pace: 3,
+    inPlace: 0.1,
+    flushes: 0.2,
+    clockJumps: 0.8,
+    walMaxBytes: 2000,
   }),
   /** Flushes and merges without end, and power cuts after them. */
   merges: weather({

@@ -56,7 +56,7 @@ export interface StreamHead {
   readonly lsn: number;
   /** Highest LSN of anything in it: an owner's past reaches at least here. */
   readonly highestLsn: number;
-  /** ms since the epoch, by the owner's clock: what was acknowledged before is in it. */
+  /** ms since the epoch, by the owner's clock: what was acknowledged before is in it; 0: it was never complete. */
   readonly atMs: number;
   /** When this timeline began. */
   readonly fromMs: number;

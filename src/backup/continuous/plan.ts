@@ -167,7 +167,7 @@ class Planner {
   async plan(): Promise<StreamRestorePlan> {
     const { toTimeMs, toLsn, stream } = this.#target;
     const { lsn, atMs, timeline, owner } = this.#chosen;
-    if (toTimeMs !== undefined && toTimeMs > atMs) {
+    if (toTimeMs !== undefined && toTimeMs > atMs && atMs > 0) {
       this.#warnings.push(
         `the stream goes to ${
           isoTime(atMs)
@@ -177,6 +177,11 @@ class Planner {
     if (toLsn !== undefined && toLsn > lsn) {
       this.#warnings.push(
         `the stream holds everything up to LSN ${lsn}, less than what was asked for: of what follows only what is there`,
+      );
+    }
+    if (atMs === 0) {
+      this.#warnings.push(
+        "the stream has never been complete: segments of the server are still missing in it",
       );
     }
     const catalog = await this.#chooseCatalog();
@@ -298,14 +303,15 @@ class Planner {
       this.#logs.push({ path, pieces: before.slice(0, behind + 1), end, cut: this.#cut });
       return true;
     }
-    if (next && (next.entry.previousUuid !== uuid || endOf(generation) < next.entry.previousEnd)) {
-      throw this.#outOfReach(
-        folder,
-        "a part of its log was released before it was shipped; see the server's log",
-      );
-    }
     this.#logs.push({ path, pieces: before, end, cut: this.#cut });
-    return false;
+    const hasGap = next &&
+      (next.entry.previousUuid !== uuid || endOf(generation) < next.entry.previousEnd);
+    if (!hasGap) return false;
+    const reason = "a part of its log was released before it was shipped";
+    if (lsn < Infinity || timeMs < Infinity) throw this.#outOfReach(folder, reason);
+    // What is behind the gap waits for a manifest that is behind it too; the head's LSN does not count it.
+    this.#warnings.push(`${folder}: ${reason}; it is restored up to there`);
+    return true;
   }
 
   /** The newest one that holds nothing behind the instant. */
