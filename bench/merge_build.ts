@@ -3,9 +3,10 @@
  *
  *     deno run -A bench/merge_build.ts [--docs 200000] [--segments 8] [--rounds 3] [--dead 0] [--body 0] [--gb 0]
  *
- * Segments of the generated logs are built, written and merged into one. `--dead 20`: one document in 20 died. `--gb 4`:
- * then the result, listed as often as it takes to make so many gigabytes of segments (at most 100), is merged again.
- * `--body 8000`: documents have so many bytes of random text besides, and few fields that are indexed. CPU seconds are the process's: steadier than the clock on a busy machine.
+ * Segments of the generated logs are built, written and merged into one. `--dead 20`: one document in 20 died.
+ * `--body 8000`: documents have so many bytes of random text besides, and few fields that are indexed. `--gb 4`: then the
+ * result, listed as often as it takes to make so many gigabytes of segments (at most 100), is merged again. CPU seconds
+ * are the process's: steadier than the clock on a busy machine.
  *
  * @module
  */

@@ -65,6 +65,9 @@ export function faultOf(cause: unknown): S3Fault {
   const status = error.$metadata?.httpStatusCode ?? 0;
   const name = typeof error.Code === "string" ? error.Code : typeof error.name === "string" ? error.name : "";
   const message = typeof error.message === "string" ? error.message : String(cause);
+  // The body of a refusal broke off: what the store said is not known.
+  const isCut = name === "TypeError" || message.includes("Deserialization error");
+  if (isCut) return { code: "", status: 0, message: withoutUrl(message.split("\n")[0]!.trim()), headers: {} };
   const isUnnamed = name === "Error" || name === "UnknownError" || name === "Unknown" || name === "";
   return {
     code: isUnnamed ? "" : name,

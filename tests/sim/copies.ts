@@ -196,7 +196,9 @@ export class Copies {
       const { server, error } = await this.#sim.tryOpen(this.#options(path), attempt < 2 && chance() < 0.3);
       if (error === undefined) return { server };
       if (server.process.alive) server.fs.kill();
-      const isInjected = isTrouble(error) || error instanceof Killed || String(error).includes("killed");
+      // A catalogue whose read failed with EIO is refused by name, as one that is damaged.
+      const isInjected = isTrouble(error) || error instanceof Killed || String(error).includes("killed") ||
+        server.fs.faulted;
       if (!isInjected || attempt > 3) return { error };
       this.#sim.trace(`${path} of ${tool} not opened: ${error}`);
     }

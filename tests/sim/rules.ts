@@ -185,7 +185,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   "catalogue-stubs": onDisk(
     "catalogue (7): superseded catalogues vanish",
-    "slow",
+    "catalogue",
     (place) => withoutStubs(place, (bytes, path) => /catalog-/.test(path) && bytes.length < 200),
   ),
   "later-marks": inCode("look for later marks (3.6)", "power", "laterMarks"),

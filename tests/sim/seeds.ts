@@ -58,4 +58,9 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     found:
       "a flush that waited while its index was deleted put its manifest in the place of the next one's first",
   },
+  {
+    seed: 750026,
+    steps: 300,
+    found: "an injected EIO in reading a copy's catalogue was taken for a refusal of the copy",
+  },
 ];

@@ -23,7 +23,7 @@ import {
 } from "./inventory.ts";
 import { isStreamName } from "./names.ts";
 import { lost, readObject } from "./objects.ts";
-import type { RecordCut } from "./records.ts";
+import { bytesBefore, type RecordCut, recordsAt } from "./records.ts";
 import { coveringGeneration } from "./retention.ts";
 import { loadArchive, loadInventory, readStreamHead } from "./state.ts";
 import type { StreamOwner } from "./view.ts";
@@ -185,7 +185,7 @@ class Planner {
       );
     }
     const catalog = await this.#chooseCatalog();
-    for (const entry of catalog.indices) this.#addIndex(entry);
+    for (const entry of catalog.indices) await this.#addIndex(entry);
     const objects = new Set<string>();
     const files = [...this.#files.values()].map(({ path, bytes, sha256, slices }) => ({
       path,
@@ -242,13 +242,7 @@ class Planner {
     const { deleted } = chosen.catalog!;
     if (deleted > 0) this.#addFile(`${META_FOLDER}/${deletedName(deleted)}`);
     const { object, at, length } = chosen.slices[0]!;
-    const { signal } = this.#target;
-    const stored = this.#inventory.objects.get(object);
-    if (!stored) throw lost(this.#repository, object, "the state names it, but does not describe it");
-    const plain = await readObject(this.#repository, object, {
-      object: stored,
-      ...(signal ? { signal } : {}),
-    });
+    const plain = await this.#readObject(object);
     try {
       const body = decodeCatalog(plain.subarray(at, at + length));
       if (body !== "stub") return body;
@@ -259,13 +253,13 @@ class Planner {
     }
   }
 
-  #addIndex({ name, incarnation, shards }: CatalogEntry): void {
+  async #addIndex({ name, incarnation, shards }: CatalogEntry): Promise<void> {
     for (let shard = 0; shard < shards; shard++) {
-      this.#addLog(shards === 1 ? name : `${name}/${shardFolder(shard)}`, incarnation);
+      await this.#addLog(shards === 1 ? name : `${name}/${shardFolder(shard)}`, incarnation);
     }
   }
 
-  #addLog(folder: string, incarnation: string): void {
+  async #addLog(folder: string, incarnation: string): Promise<void> {
     const manifest = this.#chooseManifest(folder, incarnation);
     const { lsn, segments } = manifest.manifest!;
     this.#files.set(manifest.path, manifest);
@@ -279,17 +273,28 @@ class Planner {
       const generation = generations[i]!;
       if (i > first && generation.entry.baseLsn >= this.#cut.lsn) break;
       const next = generations[i + 1];
-      if (this.#addGeneration(folder, generation, next)) break;
+      if (await this.#addGeneration(folder, generation, next)) break;
     }
   }
 
   /** @returns Whether the instant lies within it. */
-  #addGeneration(folder: string, generation: Generation, next: Generation | undefined): boolean {
+  async #addGeneration(
+    folder: string,
+    generation: Generation,
+    next: Generation | undefined,
+  ): Promise<boolean> {
     const { path, uuid } = generation.entry;
     const end = Math.min(endOf(generation), next?.entry.previousEnd ?? Infinity);
     const before = generation.pieces.filter(({ offset }) => offset < end);
     const { lsn, timeMs } = this.#cut;
-    const behind = before.findIndex((piece) => piece.endLsn > lsn || piece.maxTimeMs > timeMs);
+    let behind = before.findIndex((piece) => piece.endLsn > lsn || piece.maxTimeMs > timeMs);
+    const last = before[behind];
+    if (last && last.offset + last.bytes > end) {
+      // What it holds behind the end stands in the next generation again.
+      const isWithin = next!.entry.baseLsn > lsn ||
+        (last.maxTimeMs > timeMs && await this.#cutsWithin(path, last, end));
+      if (!isWithin) behind = -1;
+    }
     if (behind >= 0) {
       const later = before.slice(behind + 1).some((piece) =>
         piece.maxTimeMs > 0 && piece.minTimeMs <= timeMs
@@ -312,6 +317,25 @@ class Planner {
     // What is behind the gap waits for a manifest that is behind it too; the head's LSN does not count it.
     this.#warnings.push(`${folder}: ${reason}; it is restored up to there`);
     return true;
+  }
+
+  /** Whether a record behind the instant stands before `end` in a piece that goes on behind it. */
+  async #cutsWithin(path: string, piece: WalPiece, end: number): Promise<boolean> {
+    const pack = await this.#readObject(piece.object);
+    const bytes = pack.subarray(piece.at, piece.at + end - piece.offset);
+    try {
+      return bytesBefore(bytes, recordsAt(piece, bytes), this.#cut) < bytes.length;
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      throw lost(this.#repository, piece.object, `${path} in it: ${error.message}`);
+    }
+  }
+
+  async #readObject(name: string): Promise<Uint8Array> {
+    const { signal } = this.#target;
+    const object = this.#inventory.objects.get(name);
+    if (!object) throw lost(this.#repository, name, "the state names it, but does not describe it");
+    return await readObject(this.#repository, name, { object, ...(signal ? { signal } : {}) });
   }
 
   /** The newest one that holds nothing behind the instant. */

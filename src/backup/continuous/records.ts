@@ -14,6 +14,7 @@ import {
   recordCrc,
   recordLength,
 } from "../../format/wal.ts";
+import { walHeaderBytes } from "../../format/wal_header.ts";
 import { uuidToBytes } from "../../format/uuid_bytes.ts";
 import type { OpenFile } from "../../os/fs.ts";
 
@@ -51,15 +52,15 @@ export function* cutPieces(file: OpenFile, range: CutRange): Generator<CutPiece>
   const seed = generationSeed(uuidToBytes(range.uuid));
   let lsn = range.beforeLsn;
   for (let offset = range.from; offset < range.to;) {
-    const recordsAt = offset === 0 ? range.headerBytes : 0;
-    let bytes = readRange(file, offset, Math.min(Math.max(WAL_PIECE_BYTES, recordsAt), range.to - offset));
-    let found = walk(bytes, recordsAt, { offset, limit: range.to });
-    if (found.end <= recordsAt && found.needs > bytes.length) {
+    const firstAt = offset === 0 ? range.headerBytes : 0;
+    let bytes = readRange(file, offset, Math.min(Math.max(WAL_PIECE_BYTES, firstAt), range.to - offset));
+    let found = walk(bytes, firstAt, { offset, limit: range.to });
+    if (found.end <= firstAt && found.needs > bytes.length) {
       bytes = readRange(file, offset, found.needs);
-      found = walk(bytes, recordsAt, { offset, limit: range.to });
+      found = walk(bytes, firstAt, { offset, limit: range.to });
     }
-    const isHeaderOnly = recordsAt > 0 && offset + recordsAt === range.to;
-    if (found.end <= recordsAt && !isHeaderOnly) throw damaged(file, offset + found.end);
+    const isHeaderOnly = firstAt > 0 && offset + firstAt === range.to;
+    if (found.end <= firstAt && !isHeaderOnly) throw damaged(file, offset + found.end);
     let [minTimeMs, maxTimeMs] = [0, 0];
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (const at of found.records) {
@@ -72,7 +73,7 @@ export function* cutPieces(file: OpenFile, range: CutRange): Generator<CutPiece>
       maxTimeMs = Math.max(maxTimeMs, head.timeMs);
       lsn = head.lsn;
     }
-    const end = isHeaderOnly ? recordsAt : found.end;
+    const end = isHeaderOnly ? firstAt : found.end;
     const piece = bytes.subarray(0, end);
     yield { offset, bytes: piece, crc: crc32(piece), endLsn: lsn, minTimeMs, maxTimeMs };
     offset += end;
@@ -85,14 +86,18 @@ export interface RecordCut {
   readonly timeMs: number;
 }
 
+/** Where a piece's first record stands: behind the header, in a generation's first piece. @throws {CorruptionError} */
+export function recordsAt({ offset }: { readonly offset: number }, bytes: Uint8Array): number {
+  return offset === 0 ? walHeaderBytes(bytes) : 0;
+}
+
 /**
  * How many of a piece's bytes lie before the first record behind the cut.
  *
- * @param recordsAt Where its first record stands: behind the header, in a generation's first piece.
  * @throws {CorruptionError}
  */
-export function bytesBefore(bytes: Uint8Array, recordsAt: number, cut: RecordCut): number {
-  const { records, end } = walk(bytes, recordsAt, { offset: 0, limit: Infinity });
+export function bytesBefore(bytes: Uint8Array, firstAt: number, cut: RecordCut): number {
+  const { records, end } = walk(bytes, firstAt, { offset: 0, limit: Infinity });
   if (end !== bytes.length) {
     throw new CorruptionError("Cannot decode WAL piece: it does not end with a record");
   }

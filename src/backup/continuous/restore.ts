@@ -14,7 +14,6 @@ import { crc32 } from "node:zlib";
 import { assert, CorruptionError, IoError } from "../../base/errors.ts";
 import { STAGED_SUFFIX } from "../../format/file_names.ts";
 import { decodeSealed, encodeSealed } from "../../format/sealed_json.ts";
-import { decodeWalHeader } from "../../format/wal_header.ts";
 import type { FileSystem, OpenFile } from "../../os/fs.ts";
 import { pause } from "../../os/pause.ts";
 import { fetchPiece } from "../fetch_piece.ts";
@@ -25,7 +24,7 @@ import { StreamError } from "./error.ts";
 import type { WalPiece } from "./inventory.ts";
 import { lost, readObject } from "./objects.ts";
 import type { PlannedFile, PlannedLog, StreamRestorePlan } from "./plan.ts";
-import { bytesBefore } from "./records.ts";
+import { bytesBefore, recordsAt } from "./records.ts";
 
 const PARALLEL_FILES = 4;
 /** Requests under way; each holds at most 8 MiB. */
@@ -210,8 +209,7 @@ class StreamRestore {
     const bytes = whole.subarray(0, Math.min(whole.length, end - piece.offset));
     if (piece.endLsn <= cut.lsn && piece.maxTimeMs <= cut.timeMs) return bytes;
     try {
-      const recordsAt = piece.offset === 0 ? decodeWalHeader(bytes, Number.MAX_SAFE_INTEGER).headerBytes : 0;
-      return bytes.subarray(0, bytesBefore(bytes, recordsAt, cut));
+      return bytes.subarray(0, bytesBefore(bytes, recordsAt(piece, bytes), cut));
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error;
       throw lost(repository, piece.object, `${path} in it: ${error.message}`);

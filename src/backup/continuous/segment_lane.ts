@@ -71,6 +71,8 @@ export interface SegmentLaneOptions {
 const RETRY_AFTER_MS = 30_000;
 
 interface Job {
+  /** Objects that were drawn for it. */
+  readonly names: Set<string>;
   readonly manifest: AwaitedManifest;
   readonly done: Promise<void>;
 }
@@ -79,7 +81,8 @@ export class SegmentLane {
   readonly #options: SegmentLaneOptions;
   readonly #jobs = new Map<string, Job>();
   readonly #slots = new Budget(PARALLEL_JOBS);
-  readonly #names = new Set<string>();
+  /** Objects that have arrived, until a head names them. */
+  readonly #unlisted = new Set<string>();
   #arrived: Arrived[] = [];
   /** The last failure of each log, until a job of it succeeds; and when it may be tried again, monotonic. */
   readonly failures = new Map<string, { readonly error: unknown; readonly retryMs: number }>();
@@ -104,32 +107,32 @@ export class SegmentLane {
     for (const { manifest } of this.#arrived) if (manifest) yield manifest.facts;
   }
 
-  /** Objects that were sent, or are being sent, and that no head names yet. */
-  get names(): ReadonlySet<string> {
-    return this.#names;
+  /** Whether an object was sent, or is being sent, that no head names yet. */
+  has(object: string): boolean {
+    return this.#unlisted.has(object) || [...this.#jobs.values()].some(({ names }) => names.has(object));
   }
 
   /** @param release Lets the local files go; called in any case. */
   start(key: string, manifest: AwaitedManifest, missing: readonly MissingFile[], release: () => void): void {
+    const names = new Set<string>();
     const run = async () => {
       try {
         const give = await this.#slots.take(1);
         try {
-          await this.#send(manifest, missing);
+          await this.#send(manifest, { missing, names });
           this.failures.delete(key);
         } finally {
           give();
         }
       } catch (error) {
         this.failures.set(key, { error, retryMs: this.#nowMs() + RETRY_AFTER_MS });
-        this.#forgetNames();
         this.#options.log.warn("cannot ship a segment", { log: key, failure: messageOf(error) });
       } finally {
         this.#jobs.delete(key);
         release();
       }
     };
-    this.#jobs.set(key, { manifest, done: Promise.resolve().then(run) });
+    this.#jobs.set(key, { manifest, names, done: Promise.resolve().then(run) });
   }
 
   /** What has arrived since the last call; belongs to the caller now, see `putBack`. */
@@ -146,7 +149,7 @@ export class SegmentLane {
 
   /** A head names it. */
   committed(arrived: readonly Arrived[]): void {
-    for (const { objects } of arrived) for (const [name] of objects) this.#names.delete(name);
+    for (const { objects } of arrived) for (const [name] of objects) this.#unlisted.delete(name);
   }
 
   /** Resolves when nothing is under way. */
@@ -158,29 +161,30 @@ export class SegmentLane {
     return this.#options.repository.clock.monotonicMs();
   }
 
-  /** What no round will name is garbage; with several jobs under way that is not known yet. */
-  #forgetNames(): void {
-    if (this.#jobs.size > 1) return;
-    this.#names.clear();
-    for (const { objects } of this.#arrived) for (const [name] of objects) this.#names.add(name);
+  #arrive(arrived: Arrived): void {
+    for (const [name] of arrived.objects) this.#unlisted.add(name);
+    this.#arrived.push(arrived);
   }
 
-  async #send(manifest: AwaitedManifest, missing: readonly MissingFile[]): Promise<void> {
+  async #send(
+    manifest: AwaitedManifest,
+    { missing, names }: { readonly missing: readonly MissingFile[]; readonly names: Set<string> },
+  ): Promise<void> {
     const small: MissingFile[] = [];
     for (const file of missing) {
       const known = await this.#options.find(file.file);
       if (known) {
         const { path, file: { sizeBytes: bytes, sha256 } } = file;
         const entry = { path, bytes, sha256, slices: known.slices };
-        this.#arrived.push({ files: [entry], objects: known.objects, manifest: undefined });
+        this.#arrive({ files: [entry], objects: known.objects, manifest: undefined });
       } else if (file.file.sizeBytes < SMALL_BYTES) small.push(file);
-      else await this.#sendLarge(file);
+      else await this.#sendLarge(file, names);
     }
-    const packed = await this.#pack(small);
-    this.#arrived.push({ ...packed, manifest });
+    const packed = await this.#pack(small, names);
+    this.#arrive({ ...packed, manifest });
   }
 
-  async #sendLarge({ path, source, file }: MissingFile): Promise<void> {
+  async #sendLarge({ path, source, file }: MissingFile, names: Set<string>): Promise<void> {
     const { repository, stream, fs, signal, pieceBytes } = this.#options;
     const local = { path, source, sizeBytes: file.sizeBytes, sha256: file.sha256 };
     const { pieces } = await hashFile(fs, local, pieceBytes);
@@ -189,7 +193,7 @@ export class SegmentLane {
     for (const piece of pieces) {
       const place = { kind: "segments", revision: this.#options.revision() } as const;
       const name = newStreamObject(stream, place, repository.random);
-      this.#names.add(name);
+      names.add(name);
       const { random, cipher } = repository;
       const content = repository.contentName(piece.sha256);
       const encoded = await encodePiece(piece, { fs, compress: true, cipher, content, random });
@@ -204,14 +208,14 @@ export class SegmentLane {
       objects.push([name, { bytes, plainBytes, encoding: encoded.encoding, sha256 }]);
       slices.push({ object: name, at: 0, length: plainBytes });
     }
-    this.#arrived.push({
+    this.#arrive({
       files: [{ path, bytes: file.sizeBytes, sha256: file.sha256, slices }],
       objects,
       manifest: undefined,
     });
   }
 
-  async #pack(small: readonly MissingFile[]): Promise<Omit<Arrived, "manifest">> {
+  async #pack(small: readonly MissingFile[], names: Set<string>): Promise<Omit<Arrived, "manifest">> {
     const { repository, stream, fs, signal } = this.#options;
     const place = { stream, kind: "segments", revision: this.#options.revision() } as const;
     const pack = new PackWriter(repository, place, signal);
@@ -227,7 +231,7 @@ export class SegmentLane {
       }
       const slices = bytes.length === 0 ? [] : [await pack.add(bytes)];
       files.push({ path, bytes: bytes.length, sha256, slices });
-      for (const name of pack.names) this.#names.add(name);
+      for (const name of pack.names) names.add(name);
     }
     const objects = await pack.finish();
     this.bytesPut += pack.bytesPut;

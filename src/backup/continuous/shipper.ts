@@ -300,7 +300,7 @@ export class StreamShipper {
       for await (const { name } of repository.store.list(streamPrefix(stream))) {
         const revision = revisionOf(stream, name);
         if (revision === undefined || revision > head.revision) continue;
-        if (!kept.has(name) && !this.#lane.names.has(name)) garbage.push(name);
+        if (!kept.has(name) && !this.#lane.has(name)) garbage.push(name);
       }
       for (let at = 0; at < garbage.length; at += DELETE_AT_ONCE) {
         await repository.store.delete(garbage.slice(at, at + DELETE_AT_ONCE));

@@ -282,7 +282,7 @@ class Schedule {
     // Not all has been shipped yet, for the first time or since it was adopted.
     if (head.atMs === 0) return;
     const newest = await this.#restored(repository, {});
-    if (newest) this.#compare(owner, newest, { lsn: head.lsn });
+    if (newest) this.#compare(owner, newest, { lsn: head.lsn, timeMs: head.atMs });
     if (!earlier) return;
     this.#counts.instants++;
     const back = this.#random.below(RETAIN_MS);
@@ -290,7 +290,7 @@ class Schedule {
       ? { toTimeMs: Math.max(head.fromMs, head.atMs - back) }
       : { toLsn: Math.max(1, head.lsn - this.#random.below(40)) };
     const then = await this.#restored(repository, target);
-    if (then) this.#compareThen(owner, then, target);
+    if (then) this.#compareThen(owner, then, { toTimeMs: head.atMs, ...target });
   }
 
   async #restored(
@@ -314,8 +314,13 @@ class Schedule {
   }
 
   /** Each log is a beginning of its owner's, and holds everything up to the head's LSN. */
-  #compare(owner: SimBox, restored: Map<string, string[]>, { lsn }: { readonly lsn: number }): void {
-    const needed = owner.at({ lsn });
+  #compare(
+    owner: SimBox,
+    restored: Map<string, string[]>,
+    { lsn, timeMs }: { readonly lsn: number; readonly timeMs: number },
+  ): void {
+    // Of that LSN there may be younger indices, without a record.
+    const needed = owner.at({ lsn, timeMs });
     for (const [name, values] of restored) {
       const all = [...owner.logs.values(), ...owner.ended].filter(({ entry }) => entry.name === name);
       const isOfOne = all.some(({ records }) => values.every((value, i) => records[i]?.value === value));
@@ -337,9 +342,9 @@ class Schedule {
   #compareThen(
     owner: SimBox,
     restored: Map<string, string[]>,
-    { toLsn, toTimeMs }: { readonly toLsn?: number; readonly toTimeMs?: number },
+    { toLsn, toTimeMs }: { readonly toLsn?: number; readonly toTimeMs: number },
   ): void {
-    const expected = owner.at({ lsn: toLsn ?? Infinity, timeMs: toTimeMs ?? Infinity });
+    const expected = owner.at({ lsn: toLsn ?? Infinity, timeMs: toTimeMs });
     for (const [name, values] of expected) {
       const found = restored.get(name);
       // One that lived for less than a round was never there.
