@@ -10,6 +10,7 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
 import { Backups } from "../control/backups.ts";
+import { RegisteredRepositories } from "../control/registered.ts";
 import { namedDestination } from "../control/destination.ts";
 import { isHalfRestored, Restores } from "../control/restores.ts";
 import { Schedules } from "../control/schedules.ts";
@@ -172,6 +173,11 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       repositories: () => config.repositories,
       named: namedRepository,
     });
+    const registered = new RegisteredRepositories({
+      catalog,
+      repositories: () => config.repositories,
+      named: namedRepository,
+    });
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,
@@ -195,6 +201,12 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       es: esRouter({
         engine,
         identity: { name: hostName(), instanceId: catalog.instanceId, version: VERSION },
+        snapshots: {
+          repositories: registered,
+          backups,
+          restores,
+          node: { id: catalog.instanceId, name: hostName() },
+        },
         monotonicMs: () => clock.monotonicMs(),
         ...observed,
       }),

@@ -24,7 +24,7 @@ import { decodeManifest, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
 import { BodyReader, decodeSealed, encodeSealed } from "../format/sealed_json.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
 import { type Destination, placeOf } from "./destination.ts";
-import type { BackUpCall, BackUpReply, ListReply, PruneCall } from "./shipper_node.ts";
+import type { BackUpCall, BackUpReply, ListReply, ManifestReply, PruneCall } from "./shipper_node.ts";
 import { removeTree } from "./trees.ts";
 
 export type { ListedBackup } from "../backup/head.ts";
@@ -69,6 +69,8 @@ export interface BackupRun {
   /** Whether it went on with one that was broken off. */
   readonly isResumed: boolean;
   readonly indices: readonly string[];
+  /** Of all of them. */
+  readonly shards: number;
   readonly progress: BackUpProgress | undefined;
   readonly result: BackUpReply | undefined;
   readonly error: { readonly type: string; readonly reason: string } | undefined;
@@ -208,6 +210,7 @@ export class Backups {
       endedMs: undefined,
       isResumed: earlier !== undefined,
       indices: indices.map(({ name }) => name),
+      shards: indices.reduce((sum, { shards }) => sum + shards, 0),
       progress: undefined,
       result: undefined,
       error: undefined,
@@ -388,6 +391,26 @@ export class Backups {
   /** @throws {RequestError} */
   listRepository(destination: Destination): Promise<ListReply> {
     return this.shipper.call<ListReply>("list", { destination });
+  }
+
+  /** Makes the repository where there is none, after a probe of what the store does. @throws {RequestError} */
+  prepareRepository(destination: Destination): Promise<ListReply> {
+    return this.shipper.call<ListReply>("list", { destination, create: true });
+  }
+
+  /** What a backup says of itself, but its files. @throws {RequestError} 404 */
+  manifest(destination: Destination, backup: string): Promise<ManifestReply> {
+    return this.shipper.call<ManifestReply>("manifest", { destination, backup });
+  }
+
+  placeOf(destination: Destination): string {
+    return placeOf(destination);
+  }
+
+  /** For work that nobody waits for. */
+  logFailure(message: string, fields: Readonly<Record<string, unknown>>, error: unknown): void {
+    const failure = error instanceof Error ? error.message : String(error);
+    this.#options.log.error(message, { ...fields, failure });
   }
 
   deleteBackup(destination: Destination, backup: string): Promise<PruneOutcome> {

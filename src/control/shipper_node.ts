@@ -64,6 +64,11 @@ export interface RestoreReply {
   readonly outcome: RestoreOutcome | undefined;
 }
 
+export interface ManifestReply {
+  readonly listed: ListedBackup;
+  readonly manifest: Omit<BackupManifest, "files">;
+}
+
 export interface PruneCall {
   readonly destination: Destination;
   readonly retention: RetentionPolicy;
@@ -105,7 +110,7 @@ export class ShipperNode {
     return {
       backUp: explained((call: BackUpCall) => this.#backUp(call)),
       restore: explained((call: RestoreCall) => this.#restore(call)),
-      list: explained((call: { destination: Destination }) => this.#list(call)),
+      list: explained((call: { destination: Destination; create?: boolean }) => this.#list(call)),
       manifest: explained((call: { destination: Destination; backup: string }) => this.#manifest(call)),
       prune: explained((call: PruneCall) => this.#prune(call)),
       deleteBackup: explained((call: { destination: Destination; backup: string }) => this.#delete(call)),
@@ -190,8 +195,10 @@ export class ShipperNode {
     );
   }
 
-  #list({ destination }: { readonly destination: Destination }): Promise<ListReply> {
-    return this.#with(destination, { create: false }, async (repository) => {
+  #list(
+    { destination, create = false }: { readonly destination: Destination; readonly create?: boolean },
+  ): Promise<ListReply> {
+    return this.#with(destination, { create }, async (repository) => {
       const { head }: { readonly head: Head } = await repository.readHead();
       return {
         repositoryId: head.repositoryId,
@@ -204,7 +211,7 @@ export class ShipperNode {
 
   #manifest(
     { destination, backup }: { readonly destination: Destination; readonly backup: string },
-  ): Promise<{ readonly listed: ListedBackup; readonly manifest: Omit<BackupManifest, "files"> }> {
+  ): Promise<ManifestReply> {
     return this.#with(destination, { create: false }, async (repository) => {
       const { head } = await repository.readHead();
       const listed = findBackup(head, backup, repository.place);

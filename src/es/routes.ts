@@ -38,9 +38,22 @@ import {
 import { checkMediaVersions } from "./media_versions.ts";
 import { addMissingApis } from "./missing_apis.ts";
 import { noIndices } from "./no_indices.ts";
+import {
+  createSnapshot,
+  deleteRepository,
+  deleteSnapshot,
+  getRepositories,
+  getSnapshots,
+  putRepository,
+  restoreSnapshot,
+  type SnapshotApiOptions,
+  snapshotStatus,
+  verifyRepository,
+} from "./snapshots.ts";
 
 export interface EsOptions {
   readonly engine: Engine;
+  readonly snapshots: SnapshotApiOptions;
   readonly identity: NodeIdentity;
   readonly monotonicMs: () => number;
   readonly onSearch: (seconds: number, answerBytes: number) => void;
@@ -252,6 +265,7 @@ export function esRouter(options: EsOptions): Router {
       ],
     });
   }
+  addSnapshotApi(on, options);
   addMissingApis(router);
   return router;
 }
@@ -340,5 +354,58 @@ function notReady(): RequestError {
     status: 503,
     type: "cluster_block_exception",
     headers: { "retry-after": "1" },
+  });
+}
+
+/** `/_snapshot`. */
+function addSnapshotApi(
+  on: (methods: string, pattern: string, handler: EngineHandler, meta: RouteMeta) => void,
+  options: EsOptions,
+): void {
+  type SnapshotHandler = (options: SnapshotApiOptions, context: RequestContext) => Promise<Answer> | Answer;
+  const route = (methods: string, pattern: string, handler: SnapshotHandler, meta: RouteMeta) =>
+    on(methods, pattern, (_engine, context) => handler(options.snapshots, context), meta);
+  const [one, snapshot] = ["/_snapshot/{repository}", "/_snapshot/{repository}/{snapshot}"];
+  for (const pattern of ["/_snapshot", one]) {
+    route("GET", pattern, getRepositories, {
+      name: "snapshot.get_repository",
+      parameters: [...TIMEOUTS, "local"],
+    });
+  }
+  route("PUT POST", one, putRepository, {
+    name: "snapshot.create_repository",
+    accepts: BODIES,
+    parameters: [...TIMEOUTS, "verify"],
+  });
+  route("DELETE", one, deleteRepository, { name: "snapshot.delete_repository", parameters: TIMEOUTS });
+  route("POST", `${one}/_verify`, verifyRepository, {
+    name: "snapshot.verify_repository",
+    parameters: TIMEOUTS,
+  });
+  route("PUT POST", snapshot, createSnapshot, {
+    name: "snapshot.create",
+    accepts: BODIES,
+    parameters: [...TIMEOUTS, "wait_for_completion"],
+  });
+  route("GET", snapshot, getSnapshots, {
+    name: "snapshot.get",
+    parameters: [
+      ...TIMEOUTS,
+      "ignore_unavailable",
+      "verbose",
+      "index_details",
+      "index_names",
+      "include_repository",
+    ],
+  });
+  route("GET", `${snapshot}/_status`, snapshotStatus, {
+    name: "snapshot.status",
+    parameters: [...TIMEOUTS, "ignore_unavailable"],
+  });
+  route("DELETE", snapshot, deleteSnapshot, { name: "snapshot.delete", parameters: TIMEOUTS });
+  route("POST", `${snapshot}/_restore`, restoreSnapshot, {
+    name: "snapshot.restore",
+    accepts: BODIES,
+    parameters: [...TIMEOUTS, "wait_for_completion"],
   });
 }

@@ -56,6 +56,8 @@ export interface StreamHead {
   readonly lsn: number;
   /** Highest LSN of anything in it: an owner's past reaches at least here. */
   readonly highestLsn: number;
+  /** Highest number of a catalogue in it. Indices come and go without an LSN of their own. */
+  readonly highestCatalog: number;
   /** ms since the epoch, by the owner's clock: what was acknowledged before is in it; 0: it was never complete. */
   readonly atMs: number;
   /** When this timeline began. */
@@ -93,6 +95,7 @@ export function decodeStreamHead(bytes: Uint8Array): StreamHead {
     owner: ownerFrom(body.member("owner")),
     lsn: body.integer("lsn"),
     highestLsn: body.integer("highestLsn"),
+    highestCatalog: body.integer("highestCatalog"),
     atMs: body.integer("atMs"),
     fromMs: body.integer("fromMs"),
     retainMs: body.integer("retainMs"),

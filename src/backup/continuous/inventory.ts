@@ -64,6 +64,8 @@ export interface GenerationEntry {
   readonly previousEnd: number;
   readonly baseLsn: number;
   readonly createdMs: number;
+  /** Id of the log's run that made it. */
+  readonly run: string;
 }
 
 /** What a restore must know of a manifest to choose one. */
@@ -75,6 +77,8 @@ export interface ManifestFacts {
   /** Checkpoint. */
   readonly lsn: number;
   readonly segments: readonly number[];
+  /** Id of the log's run that made it. */
+  readonly run: string;
 }
 
 export interface CatalogFacts {
@@ -341,6 +345,7 @@ export function deltaFromJson(json: unknown): Delta {
         previousEnd: entry.integer("previousEnd"),
         baseLsn: entry.integer("baseLsn"),
         createdMs: entry.integer("createdMs"),
+        run: entry.text("run"),
       };
     }),
     pieces: body.list("pieces").map((item) => {
@@ -380,6 +385,7 @@ function manifestFacts(json: unknown): ManifestFacts {
     createdMs: body.integer("createdMs"),
     lsn: body.integer("lsn"),
     segments: body.list("segments").map(count),
+    run: body.text("run"),
   };
 }
 

@@ -4,11 +4,11 @@
  *
  * A server goes on with a stream only if all of this holds:
  * 1. The head's instance id is its own. A copy of a data directory has another one.
- * 2. The head's run is in its history, and its history followed that run at least up to the head's highest LSN. A clone
- *    below the file system has the same instance id, but not what its original did after it was taken. Only what is on
- *    disk is ever shipped, so an owner's own power cut takes nothing that the stream has.
- * 3. What the stream holds of each log is what the server's log holds (`shipper.ts` compares the last bytes). LSNs count
- *    over all logs: a clone may lack one log's record, though it has a later one of another's.
+ * 2. The head's run is in its history, and its history followed that run at least up to the head's highest LSN and its
+ *    highest catalogue. A clone below the file system has the same instance id, but not what its original did after it
+ *    was taken. Only what is on disk is ever shipped, so an owner's own power cut takes nothing that the stream has.
+ * 3. The same for each log and its own history (`past.ts`), which compares the last bytes as well. LSNs count over all
+ *    logs: a clone may lack one log's record, though it has a later one of another's; flushes and merges draw none.
  *
  * @module
  */
@@ -35,6 +35,10 @@ export function ownershipProblem(head: StreamHead, { owner, history }: Claim): s
   if (next && next.lsn < head.highestLsn) {
     return `it goes on to LSN ${head.highestLsn} of run ${head.owner.run}, which this data directory followed only to ` +
       `LSN ${next.lsn}`;
+  }
+  if (next && next.manifest <= head.highestCatalog) {
+    return `it holds catalogue ${head.highestCatalog} of run ${head.owner.run}, which this data directory followed only ` +
+      `up to catalogue ${next.manifest - 1}`;
   }
   return undefined;
 }

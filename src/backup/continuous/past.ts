@@ -5,6 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import { generationName, WAL_FOLDER } from "../../format/file_names.ts";
+import { type History, historyLength, type Run } from "../../format/history.ts";
 import {
   decodeWalHead,
   decodeWalHeader,
@@ -13,7 +14,7 @@ import {
   walHeaderBytes,
 } from "../../format/wal_header.ts";
 import type { FileSystem, OpenFile } from "../../os/fs.ts";
-import type { Inventory } from "./inventory.ts";
+import { endLsnOf, type Inventory } from "./inventory.ts";
 import type { LogView } from "./view.ts";
 
 const FIRST_READ_BYTES = 4096;
@@ -29,13 +30,22 @@ export function pastProblem(fs: FileSystem, log: LogView, inventory: Inventory):
     return `it holds manifest ${manifest.number}, and the newest one here is ${log.manifest.number}`;
   }
   const generation = inventory.log(log.folder, log.manifest.incarnation).at(-1);
+  const newest = log.generations.at(-1) ?? 0;
+  if (generation && generation.entry.number > newest) {
+    return `it holds generation ${generation.entry.number} of the log, and the newest one here is ${newest}`;
+  }
+  const { runs } = longestHistory(fs, log, newest);
+  const problem =
+    (manifest && runProblem(runs, manifest.run, { manifest: manifest.number, lsn: manifest.lsn })) ??
+      (generation &&
+        runProblem(runs, generation.entry.run, {
+          generation: generation.entry.number,
+          lsn: endLsnOf(generation),
+        }));
+  if (problem !== undefined) return problem;
   const piece = generation?.pieces.at(-1);
   if (!generation || !piece) return undefined;
   const { entry } = generation;
-  const newest = log.generations.at(-1) ?? 0;
-  if (entry.number > newest) {
-    return `it holds generation ${entry.number} of the log, and the newest one here is ${newest}`;
-  }
   const path = `${log.directory}/${WAL_FOLDER}/${generationName(entry.number)}`;
   if (!fs.exists(path)) return undefined;
   const file = fs.openRead(path);
@@ -58,6 +68,29 @@ export function pastProblem(fs: FileSystem, log: LogView, inventory: Inventory):
   } finally {
     file.close();
   }
+}
+
+/** The log's runs: a run's first generation lists it before its first manifest does. */
+function longestHistory(fs: FileSystem, { directory, manifest }: LogView, newest: number): History {
+  const path = `${directory}/${WAL_FOLDER}/${generationName(newest)}`;
+  if (!fs.exists(path)) return manifest.history;
+  const { history } = readHeader(fs, path);
+  return historyLength(history) > historyLength(manifest.history) ? history : manifest.history;
+}
+
+/** Whether the log's history knows the run that made a file, and did not leave it before that. */
+function runProblem(
+  runs: readonly Run[],
+  id: string,
+  made: { readonly manifest?: number; readonly generation?: number; readonly lsn: number },
+): string | undefined {
+  const at = runs.findIndex((run) => run.id === id);
+  if (at < 0) return `run ${id} wrote what it holds, which the log here knows nothing of`;
+  const next = runs[at + 1];
+  if (!next) return undefined;
+  const goesOn = (made.manifest ?? -1) >= next.manifest || (made.generation ?? -1) >= next.generation ||
+    made.lsn > next.lsn;
+  return goesOn ? `it goes on with run ${id} where the log here was taken over by run ${next.id}` : undefined;
 }
 
 /** @throws {CorruptionError} @throws {IoError} */

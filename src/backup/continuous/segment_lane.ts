@@ -71,10 +71,12 @@ export interface SegmentLaneOptions {
 const RETRY_AFTER_MS = 30_000;
 
 interface Job {
+  /** What it sends counts no more, see `forget`. */
+  isVoid: boolean;
   /** Objects that were drawn for it. */
   readonly names: Set<string>;
   readonly manifest: AwaitedManifest;
-  readonly done: Promise<void>;
+  done: Promise<void>;
 }
 
 export class SegmentLane {
@@ -113,13 +115,18 @@ export class SegmentLane {
   }
 
   /** @param release Lets the local files go; called in any case. */
-  start(key: string, manifest: AwaitedManifest, missing: readonly MissingFile[], release: () => void): void {
-    const names = new Set<string>();
+  start(
+    key: string,
+    manifest: AwaitedManifest,
+    missing: readonly MissingFile[],
+    release: () => void,
+  ): void {
+    const job: Job = { manifest, names: new Set(), isVoid: false, done: Promise.resolve() };
     const run = async () => {
       try {
         const give = await this.#slots.take(1);
         try {
-          await this.#send(manifest, { missing, names });
+          await this.#send(job, missing);
           this.failures.delete(key);
         } finally {
           give();
@@ -132,7 +139,8 @@ export class SegmentLane {
         release();
       }
     };
-    this.#jobs.set(key, { manifest, names, done: Promise.resolve().then(run) });
+    this.#jobs.set(key, job);
+    job.done = Promise.resolve().then(run);
   }
 
   /** What has arrived since the last call; belongs to the caller now, see `putBack`. */
@@ -145,6 +153,15 @@ export class SegmentLane {
   /** No head came to name it: the next one may. */
   putBack(arrived: readonly Arrived[]): void {
     this.#arrived = [...arrived, ...this.#arrived];
+  }
+
+  /**
+   * Another server owned the stream meanwhile: what was sent before may have been swept since, as no head named it.
+   */
+  forget(): void {
+    this.#arrived = [];
+    this.#unlisted.clear();
+    for (const job of this.#jobs.values()) job.isVoid = true;
   }
 
   /** A head names it. */
@@ -161,30 +178,28 @@ export class SegmentLane {
     return this.#options.repository.clock.monotonicMs();
   }
 
-  #arrive(arrived: Arrived): void {
+  #arrive({ isVoid }: Job, arrived: Arrived): void {
+    if (isVoid) return;
     for (const [name] of arrived.objects) this.#unlisted.add(name);
     this.#arrived.push(arrived);
   }
 
-  async #send(
-    manifest: AwaitedManifest,
-    { missing, names }: { readonly missing: readonly MissingFile[]; readonly names: Set<string> },
-  ): Promise<void> {
+  async #send(job: Job, missing: readonly MissingFile[]): Promise<void> {
     const small: MissingFile[] = [];
     for (const file of missing) {
       const known = await this.#options.find(file.file);
       if (known) {
         const { path, file: { sizeBytes: bytes, sha256 } } = file;
         const entry = { path, bytes, sha256, slices: known.slices };
-        this.#arrive({ files: [entry], objects: known.objects, manifest: undefined });
+        this.#arrive(job, { files: [entry], objects: known.objects, manifest: undefined });
       } else if (file.file.sizeBytes < SMALL_BYTES) small.push(file);
-      else await this.#sendLarge(file, names);
+      else await this.#sendLarge(file, job);
     }
-    const packed = await this.#pack(small, names);
-    this.#arrive({ ...packed, manifest });
+    const packed = await this.#pack(small, job);
+    this.#arrive(job, { ...packed, manifest: job.manifest });
   }
 
-  async #sendLarge({ path, source, file }: MissingFile, names: Set<string>): Promise<void> {
+  async #sendLarge({ path, source, file }: MissingFile, job: Job): Promise<void> {
     const { repository, stream, fs, signal, pieceBytes } = this.#options;
     const local = { path, source, sizeBytes: file.sizeBytes, sha256: file.sha256 };
     const { pieces } = await hashFile(fs, local, pieceBytes);
@@ -193,7 +208,7 @@ export class SegmentLane {
     for (const piece of pieces) {
       const place = { kind: "segments", revision: this.#options.revision() } as const;
       const name = newStreamObject(stream, place, repository.random);
-      names.add(name);
+      job.names.add(name);
       const { random, cipher } = repository;
       const content = repository.contentName(piece.sha256);
       const encoded = await encodePiece(piece, { fs, compress: true, cipher, content, random });
@@ -208,14 +223,14 @@ export class SegmentLane {
       objects.push([name, { bytes, plainBytes, encoding: encoded.encoding, sha256 }]);
       slices.push({ object: name, at: 0, length: plainBytes });
     }
-    this.#arrive({
+    this.#arrive(job, {
       files: [{ path, bytes: file.sizeBytes, sha256: file.sha256, slices }],
       objects,
       manifest: undefined,
     });
   }
 
-  async #pack(small: readonly MissingFile[], names: Set<string>): Promise<Omit<Arrived, "manifest">> {
+  async #pack(small: readonly MissingFile[], job: Job): Promise<Omit<Arrived, "manifest">> {
     const { repository, stream, fs, signal } = this.#options;
     const place = { stream, kind: "segments", revision: this.#options.revision() } as const;
     const pack = new PackWriter(repository, place, signal);
@@ -231,7 +246,7 @@ export class SegmentLane {
       }
       const slices = bytes.length === 0 ? [] : [await pack.add(bytes)];
       files.push({ path, bytes: bytes.length, sha256, slices });
-      for (const name of pack.names) names.add(name);
+      for (const name of pack.names) job.names.add(name);
     }
     const objects = await pack.finish();
     this.bytesPut += pack.bytesPut;

@@ -268,6 +268,7 @@ export class StreamShipper {
         owner: view.owner,
         lsn: 0,
         highestLsn: 0,
+        highestCatalog: 0,
         atMs: 0,
         fromMs: Math.floor(view.atMs),
         retainMs: this.#options.retainMs,
@@ -334,6 +335,7 @@ export class StreamShipper {
     const { head, etag } = read;
     const problem = ownershipProblem(head, view);
     if (problem !== undefined) throw foreignStream(repository.place, stream, problem);
+    if (head.owner.run !== view.owner.run) this.#lane.forget();
     const inventory = await loadInventory(repository, head);
     const archived = new Map<string, StoredObject>();
     const contents = new Map<string, KnownContent>();
@@ -352,7 +354,8 @@ export class StreamShipper {
     const known = this.#known!;
     const place = { stream, kind: "packs", revision: this.#nextRevision } as const;
     const draft = new Draft(known.inventory, new PackWriter(repository, place, this.#abort.signal));
-    const arrived = this.#lane.take();
+    const { condemned } = known.inventory;
+    const arrived = this.#lane.take().filter(({ objects }) => !objects.some(([name]) => condemned.has(name)));
     try {
       for (const log of round.view.logs) await this.#shipLog(log, round, draft);
       for (const { files, objects } of arrived) {
@@ -437,6 +440,7 @@ export class StreamShipper {
       previousEnd: header.previousEnd,
       baseLsn: header.baseLsn,
       createdMs: header.createdMs,
+      run: header.history.runs.at(-1)?.id ?? "",
     };
     draft.addGeneration(entry);
     return entry;
@@ -559,6 +563,7 @@ export class StreamShipper {
           createdMs: manifest.createdMs,
           lsn: manifest.checkpoint.lsn,
           segments: manifest.segments.map(({ number }) => number),
+          run: manifest.history.runs.at(-1)?.id ?? "",
         },
       };
       const missing: MissingFile[] = [];
@@ -703,6 +708,10 @@ export class StreamShipper {
       owner: view.owner,
       lsn,
       highestLsn,
+      highestCatalog: Math.max(
+        before?.highestCatalog ?? 0,
+        ...draft.files.map(({ catalog }) => catalog?.number ?? 0),
+      ),
       atMs: isComplete ? Math.floor(view.atMs) : before?.atMs ?? 0,
       fromMs: before?.fromMs ?? Math.floor(view.atMs),
       retainMs,

@@ -43,6 +43,7 @@ interface Log {
   /** All of this past, in order. */
   records: SimRecord[];
   nextNumber: number;
+  history: History;
 }
 
 export class SimBox {
@@ -75,7 +76,19 @@ export class SimBox {
     const run = { id: randomUuid(this.random), lsn: this.lsn, generation: 0, manifest: this.#nextCatalog };
     this.history = extendHistory(this.history, run);
     this.#publishCatalog();
-    for (const log of this.logs.values()) this.#newGeneration(log, { repeats: true });
+    for (const log of this.logs.values()) this.#startLog(log);
+  }
+
+  #startLog(log: Log): void {
+    const run = {
+      id: randomUuid(this.random),
+      lsn: log.records.at(-1)?.lsn ?? 0,
+      generation: log.nextNumber,
+      manifest: log.nextNumber,
+    };
+    log.history = extendHistory(log.history, run);
+    this.#newGeneration(log, { repeats: true });
+    this.#publish(log, log.manifest);
   }
 
   append(): void {
@@ -155,13 +168,10 @@ export class SimBox {
       manifest,
       records: [],
       nextNumber: last?.nextNumber ?? 1,
+      history: NO_HISTORY,
     };
     for (const folder of ["wal", "manifests"]) this.disk.makeDirectory(`${DIR}/${name}/${folder}`);
-    this.#newGeneration(log, { repeats: false });
-    this.#publish(log, {
-      segments: [],
-      checkpoint: { generation: log.generations[0]!.number, lsn: 0, seqNo: -1 },
-    });
+    this.#startLog(log);
     this.clock.ms += 1;
     this.logs.set(name, log);
     this.#publishCatalog();
@@ -302,7 +312,7 @@ export class SimBox {
       previousEnd,
       createdMs: this.clock.ms,
       boot: "0".repeat(32),
-      history: NO_HISTORY,
+      history: log.history,
     });
     const generation: Generation = { number, uuid, baseLsn, headerBytes: header.length, records: [] };
     this.disk.put(this.#walPath(log, generation), header);
@@ -338,12 +348,15 @@ export class SimBox {
     };
   }
 
-  #publish(log: Log, content: Pick<Manifest, "segments" | "checkpoint">): void {
+  #publish(log: Log, { segments, checkpoint }: Pick<Manifest, "segments" | "checkpoint">): void {
     const number = log.nextNumber++;
+    const { manifest: { number: previous }, history } = log;
     log.manifest = {
       ...log.manifest,
-      ...content,
-      previous: log.manifest.number,
+      segments,
+      checkpoint,
+      history,
+      previous,
       number,
       createdMs: this.clock.ms,
     };
