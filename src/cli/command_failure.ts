@@ -4,6 +4,7 @@
  * @module
  */
 import { CorruptionError, IoError, RequestError } from "../base/errors.ts";
+import { StreamError } from "../backup/continuous/error.ts";
 import { RepositoryError } from "../backup/error.ts";
 import { explainedFailure } from "../control/backup_errors.ts";
 import { StoreError } from "../objectstore/store.ts";
@@ -32,6 +33,13 @@ export function commandFailure(error: unknown): CommandFailure | undefined {
   if (error instanceof IoError) return { exit: EXIT_REFUSED, type: "io", reason: error.message };
   if (error instanceof CorruptionError) {
     return { exit: EXIT_DAMAGED, type: "corruption_exception", reason: error.message };
+  }
+  if (error instanceof StreamError) {
+    return {
+      exit: error.kind === "damaged" ? EXIT_DAMAGED : EXIT_REFUSED,
+      type: `stream_${error.kind}_exception`,
+      reason: error.hint === "" ? error.message : `${error.message}; ${error.hint}`,
+    };
   }
   const explained = explainedFailure(error);
   if (!(explained instanceof RequestError)) return undefined;

@@ -10,27 +10,26 @@
  */
 import type { Config } from "../config/config.ts";
 import { RepositoryError } from "../backup/error.ts";
-import {
-  finishRestore,
-  planRestore,
-  restoreFiles,
-  type RestorePlan,
-  RESTORING_FILE,
-} from "../backup/restore.ts";
-import type { Rename } from "../backup/selection.ts";
+import { finishRestore, RESTORING_FILE } from "../backup/restore.ts";
 import { openDestination, openRepository } from "../control/open_repository.ts";
 import { STAGED_SUFFIX } from "../format/file_names.ts";
-import type { CatalogBody } from "../format/catalog.ts";
 import type { Repository } from "../backup/repository.ts";
 import type { DirectoryLock, FileSystem } from "../os/fs.ts";
 import { type Command, type ParsedArguments, UsageError } from "./arguments.ts";
 import { type CommandEnvironment, systemEnvironment } from "./command_environment.ts";
-import { commandFailure, EXIT_DONE } from "./command_failure.ts";
+import { commandFailure, EXIT_DONE, EXIT_REFUSED } from "./command_failure.ts";
 import { REPOSITORY_FLAGS, repositoryOf } from "./repository_flags.ts";
 import { estimateRestore } from "./restore_estimate.ts";
 import { type PlannedRestore, type RestoreReport, restoreReport } from "./restore_render.ts";
+import {
+  backupSource,
+  type IndexSelection,
+  type Instant,
+  type RestoreSource,
+  streamSource,
+} from "./restore_source.ts";
 import { findTarget, lockTarget, nearestFolder, type RestoreTarget } from "./restore_target.ts";
-import { planCatalog, writeCatalog } from "./restored_catalog.ts";
+import { writeCatalog } from "./restored_catalog.ts";
 import { megabytes } from "./verify_render.ts";
 import { VERSION } from "./version.ts";
 
@@ -52,17 +51,30 @@ export const RESTORE: Command = {
       value: "PATTERN=NAME",
       effect: "such as 'logs-(.*)=old-$1': a regular expression for whole names",
     },
+    { name: "to-time", value: "TIME", effect: "of a stream: as of an instant, such as 2026-04-15T02:59:58Z" },
+    { name: "to-lsn", value: "LSN", effect: "of a stream: up to this record" },
+    {
+      name: "stream",
+      value: "NAME",
+      effect: "which stream, to its newest instant; else [backup.continuous] stream",
+    },
     { name: "dry-run", effect: "says what it would bring and how long that takes, and writes nothing" },
     { name: "json", effect: "prints one JSON object a line instead of text" },
     ...REPOSITORY_FLAGS,
   ],
 };
 
-type RestoreConfig = Pick<Config, "server" | "storage" | "repositories">;
+/** Failures that another run would meet again. */
+const CONFLICTS = ["restore_conflict_exception", "stream_target_exception"];
 
-interface Selected {
-  readonly indices?: readonly string[];
-  readonly rename?: Rename;
+type RestoreConfig = Pick<Config, "server" | "storage" | "backupContinuous" | "repositories">;
+
+/** What is asked for. */
+interface Asked extends IndexSelection {
+  /** Of a stream; undefined: a backup. */
+  readonly instant: Instant | undefined;
+  /** Id, or "latest". */
+  readonly backup: string;
 }
 
 /** @returns The exit status. */
@@ -79,7 +91,8 @@ export async function runRestore(
   } catch (error) {
     const failure = commandFailure(error);
     if (!failure) throw error;
-    report.failed(failure, progress.begun ? "the same command again goes on from here" : "");
+    const goesOn = progress.begun && failure.exit === EXIT_REFUSED && !CONFLICTS.includes(failure.type);
+    report.failed(failure, goesOn ? "the same command again goes on from here" : "");
     return failure.exit;
   }
 }
@@ -105,7 +118,7 @@ async function restore(
   { flags, config, report, progress }: Work,
 ): Promise<void> {
   const { fs, env, clock, signal, currentDirectory } = environment;
-  const selection = selectionOf(flags);
+  const asked = askedFor(flags, config);
   const destination = repositoryOf(flags, {
     flag: "from",
     sources: { fs, env, repositories: config.repositories },
@@ -117,13 +130,15 @@ async function restore(
     const store = openDestination(destination, environment);
     try {
       const repository = await openRepository(store, destination, { ...environment, create: false });
-      const { plan, catalog } = await planOf(repository, { flags, selection, target, signal });
+      const source = await sourceOf(repository, { asked, target, signal });
       const reserveBytes = config.storage.diskReserveMb * 1024 * 1024;
-      const planned = checked(fs, { plan, target, reserveBytes });
-      if (flags.has("dry-run")) return report.dryRun(planned, await estimateRestore(plan, { clock, signal }));
+      const planned = checked(fs, { source, target, reserveBytes });
+      if (flags.has("dry-run")) {
+        return report.dryRun(planned, await estimateRestore(source, { clock, signal }));
+      }
       report.planned(planned);
       progress.begun = true;
-      await bring(environment, { planned, catalog, report, lock });
+      await bring(environment, { planned, report, lock });
     } finally {
       store.close();
     }
@@ -135,20 +150,19 @@ async function restore(
 /** Files, catalogue, name; then the directory is one that starts. */
 async function bring(
   { fs, signal }: CommandEnvironment,
-  { planned, catalog, report, lock }: {
+  { planned, report, lock }: {
     readonly planned: PlannedRestore;
-    readonly catalog: CatalogBody | undefined;
     readonly report: RestoreReport;
     readonly lock: DirectoryLock | undefined;
   },
 ): Promise<void> {
-  const { plan, target } = planned;
+  const { source, target } = planned;
   const { staging, dataDir } = target;
   const stop = new AbortController();
   const onAbort = () => stop.abort();
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) stop.abort();
-  const files = restoreFiles(plan, {
+  const files = source.bring({
     to: staging,
     fs,
     signal: stop.signal,
@@ -159,7 +173,7 @@ async function bring(
     // The marker is there once the call has returned: whoever locks it first goes on.
     if (!lock) own = lockOrStop(fs, { target, stop, files });
     const outcome = await files;
-    if (catalog) writeCatalog(fs, staging, catalog);
+    if (source.catalog) writeCatalog(fs, staging, source.catalog);
     finishRestore(fs, { staging, target: dataDir });
     report.restored(planned, outcome);
   } finally {
@@ -188,55 +202,52 @@ function lockOrStop(
 }
 
 /** "latest" means the one that was begun, while that goes on: a newer one may have come since. */
-async function planOf(
+async function sourceOf(
   repository: Repository,
-  { flags, selection, target, signal }: {
-    readonly flags: ReadonlyMap<string, string>;
-    readonly selection: Selected;
+  { asked, target, signal }: {
+    readonly asked: Asked;
     readonly target: RestoreTarget;
     readonly signal: AbortSignal;
   },
-): Promise<{ readonly plan: RestorePlan; readonly catalog: CatalogBody | undefined }> {
-  const { begun, staging } = target;
-  const asked = flags.get("backup") ?? "latest";
-  if (begun && (begun.repositoryId !== repository.id || (asked !== "latest" && asked !== begun.backup))) {
+): Promise<RestoreSource> {
+  const { begun, staging, dataDir } = target;
+  const { instant, backup, rename } = asked;
+  const isOther = begun && (begun.repositoryId !== repository.id ||
+    (instant
+      ? begun.backup !== undefined
+      : begun.backup !== backup && (begun.backup === undefined || backup !== "latest")));
+  if (isOther) {
     throw new RepositoryError(
-      `Cannot restore into ${target.dataDir}: a restore of ${begun.backup} was begun in ${staging}`,
+      `Cannot restore into ${dataDir}: a restore of ${begun.backup ?? "a stream"} was begun in ${staging}`,
       { kind: "target", hint: `go on with that one, or remove ${staging} first` },
     );
   }
-  const plan = await planRestore(repository, {
-    ...selection,
-    backup: begun?.backup ?? asked,
-    // Templates, pipelines and keys belong to a server, whichever indices it has.
-    includeServerFiles: true,
-    signal,
-  });
-  const { rename } = selection;
-  if (rename && plan.indices.every(({ name, as }) => name === as)) {
-    throw new RepositoryError(
-      `--rename ${rename.pattern}=${rename.replacement} renames none of ${
-        plan.indices.map(({ name }) => name).join(", ")
-      }`,
-      { kind: "selection", hint: "the pattern must match a whole name" },
-    );
+  const source = instant
+    ? await streamSource(repository, { ...asked, instant, signal })
+    : await backupSource(repository, { ...asked, backup: begun?.backup ?? backup, signal });
+  if (rename && source.indices.every(({ name, as }) => name === as)) {
+    const names = source.indices.map(({ name }) => name).join(", ");
+    throw new RepositoryError(`--rename ${rename.pattern}=${rename.replacement} renames none of ${names}`, {
+      kind: "selection",
+      hint: "the pattern must match a whole name",
+    });
   }
-  return { plan, catalog: await planCatalog(plan, signal) };
+  return source;
 }
 
 /** @throws {RepositoryError} "target": there is no room. */
 function checked(
   fs: FileSystem,
-  { plan, target, reserveBytes }: {
-    readonly plan: RestorePlan;
+  { source, target, reserveBytes }: {
+    readonly source: RestoreSource;
     readonly target: RestoreTarget;
     /** Free space below which a server takes no writes. */
     readonly reserveBytes: number;
   },
 ): PlannedRestore {
-  const bytesThere = target.begun ? bytesBrought(fs, { plan, target }) : 0;
+  const bytesThere = target.begun ? bytesBrought(fs, { source, target }) : 0;
   const freeBytes = fs.freeBytes(nearestFolder(fs, target.staging));
-  const neededBytes = Math.max(0, plan.bytes - bytesThere);
+  const neededBytes = Math.max(0, source.bytes - bytesThere);
   if (neededBytes > freeBytes) {
     throw new RepositoryError(
       `Cannot restore into ${target.dataDir}: it takes ${megabytes(neededBytes)}, and ${
@@ -245,7 +256,7 @@ function checked(
       { kind: "target", hint: "choose another disk, or fewer indices with --index" },
     );
   }
-  const warnings: string[] = [];
+  const warnings: string[] = [...source.warnings];
   if (freeBytes - neededBytes < reserveBytes) {
     warnings.push(
       `${megabytes(freeBytes - neededBytes)} will be left: below ${
@@ -253,24 +264,24 @@ function checked(
       } a server takes no writes`,
     );
   }
-  const madeBy = plan.manifest.server.version;
-  if (isNewer(madeBy, VERSION)) {
+  const { madeBy } = source;
+  if (madeBy !== undefined && isNewer(madeBy, VERSION)) {
     warnings.push(
       `xerj ${madeBy} made this backup: xerj ${VERSION} refuses to start on what it does not know`,
     );
   }
-  return { plan, target, bytesThere, freeBytes, warnings };
+  return { source, target, bytesThere, freeBytes, warnings };
 }
 
 function bytesBrought(
   fs: FileSystem,
-  { plan, target }: { readonly plan: RestorePlan; readonly target: RestoreTarget },
+  { source, target }: { readonly source: RestoreSource; readonly target: RestoreTarget },
 ): number {
   let sum = 0;
-  for (const { entry, path } of plan.files) {
+  for (const { bytes, path } of source.files) {
     const file = `${target.staging}/${path}`;
     const found = [file, file + STAGED_SUFFIX].find((each) => fs.exists(each));
-    if (found !== undefined) sum += Math.min(entry.bytes, fs.stat(found).sizeBytes);
+    if (found !== undefined) sum += Math.min(bytes, fs.stat(found).sizeBytes);
   }
   return sum;
 }
@@ -283,7 +294,44 @@ export function isNewer(a: string, b: string): boolean {
 }
 
 /** @throws {UsageError} */
-function selectionOf(flags: ReadonlyMap<string, string>): Selected {
+function askedFor(flags: ReadonlyMap<string, string>, { backupContinuous }: RestoreConfig): Asked {
+  const selection = selectionOf(flags);
+  const time = flags.get("to-time");
+  const lsn = flags.get("to-lsn");
+  const stream = flags.get("stream");
+  if (time === undefined && lsn === undefined && stream === undefined) {
+    return { ...selection, instant: undefined, backup: flags.get("backup") ?? "latest" };
+  }
+  if (flags.has("backup")) {
+    throw new UsageError(
+      "--backup goes with none of --to-time, --to-lsn and --stream: a backup is of one instant",
+    );
+  }
+  if (time !== undefined && lsn !== undefined) {
+    throw new UsageError("--to-time and --to-lsn do not go together");
+  }
+  if (lsn !== undefined && !/^\d{1,15}$/.test(lsn)) {
+    throw new UsageError(`--to-lsn cannot be ${lsn}; it must be a number`);
+  }
+  const instant: Instant = {
+    stream: stream ?? backupContinuous.stream,
+    ...(time === undefined ? {} : { toTimeMs: timeOf(time) }),
+    ...(lsn === undefined ? {} : { toLsn: Number(lsn) }),
+  };
+  return { ...selection, instant, backup: "latest" };
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+
+/** ms since the epoch. The zone is needed: an hour more or less is what a restore to an instant is about. */
+function timeOf(text: string): number {
+  const ms = TIME.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(ms)) return ms;
+  throw new UsageError(`--to-time cannot be ${text}; it must be like 2026-04-15T02:59:58Z, or end in +02:00`);
+}
+
+/** @throws {UsageError} */
+function selectionOf(flags: ReadonlyMap<string, string>): IndexSelection {
   const index = flags.get("index");
   const rename = flags.get("rename");
   const indices = index?.split(",").map((name) => name.trim());

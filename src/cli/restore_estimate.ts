@@ -4,9 +4,8 @@
  * @module
  */
 import { RANGE_BYTES } from "../backup/fetch_piece.ts";
-import type { Piece } from "../backup/manifest.ts";
-import type { RestorePlan } from "../backup/restore.ts";
 import type { Clock } from "../os/fs.ts";
+import type { RestoreSource } from "./restore_source.ts";
 
 /** Requests at once, as many as a restore has at most. */
 const PARALLEL = 8;
@@ -21,13 +20,13 @@ export interface Estimate {
 
 /** @returns undefined: there is too little to fetch for a measurement, it takes a moment. @throws {StoreError} */
 export async function estimateRestore(
-  plan: RestorePlan,
+  source: RestoreSource,
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<Estimate | undefined> {
-  const { store } = plan.repository;
-  const largest = plan.files.flatMap(({ entry }) => entry.pieces).sort((a, b) => b.bytes - a.bytes);
-  const chosen: Piece[] = [];
-  let budget = plan.fetchBytes * SHARE;
+  const { store } = source.repository;
+  const largest = source.objects.toSorted((a, b) => b.bytes - a.bytes);
+  const chosen: RestoreSource["objects"][number][] = [];
+  let budget = source.fetchBytes * SHARE;
   for (const piece of largest.slice(0, PARALLEL)) {
     const bytes = Math.min(piece.bytes, RANGE_BYTES);
     if (bytes > budget) break;
@@ -45,7 +44,7 @@ export async function estimateRestore(
   const seconds = Math.max(1, clock.monotonicMs() - startedMs) / 1000;
   const measuredBytes = sizes.reduce((sum, size) => sum + size, 0);
   // Small objects are bound by the time of an answer, large ones by the line.
-  const byBytes = plan.fetchBytes / measuredBytes;
-  const byRequests = plan.requests / chosen.length;
+  const byBytes = source.fetchBytes / measuredBytes;
+  const byRequests = source.requests / chosen.length;
   return { seconds: Math.max(byBytes, byRequests) * seconds, measuredBytes };
 }

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import type { BackedUpIndex } from "../backup/manifest.ts";
-import type { RestoreOutcome, RestorePlan, RestoreProgress } from "../backup/restore.ts";
+import type { RestoreOutcome, RestoreProgress } from "../backup/restore.ts";
 import type { Clock } from "../os/fs.ts";
 import type { CommandEnvironment } from "./command_environment.ts";
 import type { CommandFailure } from "./command_failure.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import type { Estimate } from "./restore_estimate.ts";
+import type { RestoreSource } from "./restore_source.ts";
 import type { RestoreTarget } from "./restore_target.ts";
 import { megabytes } from "./verify_render.ts";
 
@@ -17,7 +17,7 @@ import { megabytes } from "./verify_render.ts";
 const LINE_EVERY_MS = 1000;
 
 export interface PlannedRestore {
-  readonly plan: RestorePlan;
+  readonly source: RestoreSource;
   readonly target: RestoreTarget;
   /** Bytes of files that an earlier run has brought. */
   readonly bytesThere: number;
@@ -54,15 +54,13 @@ class TextReport implements RestoreReport {
   }
 
   planned(planned: PlannedRestore): void {
-    const { plan, target, bytesThere, warnings } = planned;
-    const { backup, manifest, files, bytes, fetchBytes, requests } = plan;
+    const { source, target, bytesThere, warnings } = planned;
+    const { files, bytes, fetchBytes, requests } = source;
     this.#fetchBytes = fetchBytes;
     const lines = [
-      `backup ${backup.id} of ${
-        new Date(backup.createdMs).toISOString()
-      }, made by xerj ${manifest.server.version}`,
-      ...plan.indices.map(({ name, as }) =>
-        `  ${name}${name === as ? "" : ` as ${as}`}: ${docsOf(manifest.indices, name)} documents`
+      source.title,
+      ...source.indices.map(({ name, as, docs }) =>
+        `  ${name}${name === as ? "" : ` as ${as}`}${docs === undefined ? "" : `: ${docs} documents`}`
       ),
       `  ${files.length} files, ${megabytes(bytes)}; ${
         megabytes(fetchBytes)
@@ -155,12 +153,12 @@ class JsonReport implements RestoreReport {
     });
   }
 
-  restored({ plan, target }: PlannedRestore, outcome: RestoreOutcome): void {
+  restored({ source, target }: PlannedRestore, outcome: RestoreOutcome): void {
     this.#line({
       event: "restored",
-      backup_id: plan.backup.id,
+      ...source.facts,
       data_dir: target.dataDir,
-      indices: indicesOf(plan),
+      indices: indicesOf(source),
       files: outcome.files,
       bytes: outcome.bytes,
       files_kept: outcome.filesKept,
@@ -173,20 +171,18 @@ class JsonReport implements RestoreReport {
     this.#line({ event: "failed", exit, type, reason, next });
   }
 
-  #plan({ plan, target, bytesThere, freeBytes, warnings }: PlannedRestore) {
-    this.#fetchBytes = plan.fetchBytes;
+  #plan({ source, target, bytesThere, freeBytes, warnings }: PlannedRestore) {
+    this.#fetchBytes = source.fetchBytes;
     return {
-      backup_id: plan.backup.id,
-      created: new Date(plan.backup.createdMs).toISOString(),
-      made_by: plan.manifest.server.version,
+      ...source.facts,
       data_dir: target.dataDir,
       resumed: target.begun !== undefined,
-      indices: indicesOf(plan),
-      files: plan.files.length,
-      bytes: plan.bytes,
+      indices: indicesOf(source),
+      files: source.files.length,
+      bytes: source.bytes,
       bytes_there: bytesThere,
-      bytes_to_fetch: plan.fetchBytes,
-      requests: plan.requests,
+      bytes_to_fetch: source.fetchBytes,
+      requests: source.requests,
       bytes_free: freeBytes,
       warnings,
     };
@@ -223,12 +219,8 @@ class Rate {
   }
 }
 
-function indicesOf({ indices, manifest }: RestorePlan) {
-  return indices.map(({ name, as }) => ({ index: name, as, docs: docsOf(manifest.indices, name) }));
-}
-
-function docsOf(indices: readonly BackedUpIndex[], name: string): number {
-  return indices.find((index) => index.name === name)?.docs ?? 0;
+function indicesOf({ indices }: RestoreSource) {
+  return indices.map(({ name, as, docs }) => ({ index: name, as, docs }));
 }
 
 /** Such as "40 s" or "3 min 20 s". */

@@ -17,13 +17,20 @@ import type { DirectoryLock, FileSystem } from "../os/fs.ts";
 /** Behind the final name, while files come. */
 export const STAGING_SUFFIX = ".restoring";
 
+/** What a marker says. */
+export interface BegunRestore {
+  readonly repositoryId: string;
+  /** Undefined: it is a stream's. */
+  readonly backup: string | undefined;
+}
+
 export interface RestoreTarget {
   /** Where the data directory will be: absolute. */
   readonly dataDir: string;
   /** Where files are brought: beside it, or itself. */
   readonly staging: string;
   /** What an earlier run of a restore has begun there. */
-  readonly begun: { readonly repositoryId: string; readonly backup: string } | undefined;
+  readonly begun: BegunRestore | undefined;
 }
 
 /**
@@ -87,11 +94,14 @@ function isClear(fs: FileSystem, path: string): boolean {
     fs.list(path).every(({ name }) => name === RESTORING_FILE + STAGED_SUFFIX);
 }
 
-function readMarker(fs: FileSystem, staging: string): RestoreTarget["begun"] {
+function readMarker(fs: FileSystem, staging: string): BegunRestore {
   const path = `${staging}/${RESTORING_FILE}`;
   try {
     const body = new BodyReader("restore marker", decodeSealed("restoring", fs.readFile(path)));
-    return { repositoryId: body.text("repositoryId"), backup: body.text("backup") };
+    return {
+      repositoryId: body.text("repositoryId"),
+      backup: body.has("backup") ? body.text("backup") : undefined,
+    };
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     throw new RepositoryError(`Cannot go on with the restore into ${staging}: ${error.message}`, {

@@ -6,49 +6,47 @@
  */
 import { CorruptionError, RequestError } from "../base/errors.ts";
 import { RepositoryError } from "../backup/error.ts";
-import { fetchPiece } from "../backup/fetch_piece.ts";
-import type { BackupEntry } from "../backup/manifest.ts";
-import { Budget } from "../backup/parallel.ts";
-import { collect } from "../backup/repository.ts";
-import type { RestorePlan } from "../backup/restore.ts";
 import type { SelectedIndex } from "../backup/selection.ts";
 import { checkIndexName } from "../engine/index_names.ts";
 import { type CatalogBody, decodeCatalog, encodeCatalog } from "../format/catalog.ts";
-import { catalogName, META_FOLDER, parseNumberedName, STAGED_SUFFIX } from "../format/file_names.ts";
-import { sha256Hex } from "../format/sealed_json.ts";
+import { catalogName, META_FOLDER, STAGED_SUFFIX } from "../format/file_names.ts";
 import type { FileSystem } from "../os/fs.ts";
 
-const PARALLEL_REQUESTS = 4;
-
 /**
- * Fetches the backup's catalogue and decides what the restored directory's is.
+ * What the restored directory's catalogue is to be.
  *
- * @returns undefined: the backup's own, as it is.
- * @throws {RepositoryError} "damaged": the backup has none that lists what it holds. "selection": a new name cannot be an
- * index's, or an alias that comes along has it. @throws {StoreError}
+ * @param bytes The catalogue that comes along. @param title What is restored, for messages. @param path Of that catalogue.
+ * @returns undefined: the one that comes along, as it is.
+ * @throws {RepositoryError} "damaged": it does not list what is restored. "version": a newer server wrote it. "selection": a
+ * new name cannot be an index's, or an alias that comes along has it.
  */
-export async function planCatalog(plan: RestorePlan, signal: AbortSignal): Promise<CatalogBody | undefined> {
-  for (const { name, as } of plan.indices) if (name !== as) checkName(name, as);
-  const entry = newestCatalog(plan);
-  const bytes = await contentOf(plan, entry, signal);
+export function planCatalog(
+  bytes: Uint8Array,
+  { title, path, indices }: {
+    readonly title: string;
+    readonly path: string;
+    readonly indices: readonly SelectedIndex[];
+  },
+): CatalogBody | undefined {
+  for (const { name, as } of indices) if (name !== as) checkName(name, as);
   let body: CatalogBody | "stub";
   try {
     body = decodeCatalog(bytes);
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     const isNewer = error.message.includes("is newer than");
-    throw new RepositoryError(`Cannot restore backup ${plan.backup.id}: ${error.message}`, {
+    throw new RepositoryError(`Cannot restore ${title}: ${error.message}`, {
       kind: isNewer ? "version" : "damaged",
-      hint: isNewer ? `use xerj ${plan.manifest.server.version}, which made it, or a later one` : "",
+      hint: isNewer ? "use the version that made it, or a later one" : "",
       cause: error,
     });
   }
-  if (body === "stub") throw damaged(plan, `${entry.path} has been released`);
-  const unlisted = plan.indices.filter(({ name }) => !body.indices.some((listed) => listed.name === name));
+  if (body === "stub") throw damaged(title, `${path} has been released`);
+  const unlisted = indices.filter(({ name }) => !body.indices.some((listed) => listed.name === name));
   if (unlisted.length > 0) {
-    throw damaged(plan, `${entry.path} does not list ${unlisted.map(({ name }) => name).join(", ")}`);
+    throw damaged(title, `${path} does not list ${unlisted.map(({ name }) => name).join(", ")}`);
   }
-  return restoredCatalog(body, plan.indices);
+  return restoredCatalog(body, indices);
 }
 
 /**
@@ -114,34 +112,6 @@ export function writeCatalog(fs: FileSystem, dataDir: string, body: CatalogBody)
   fs.syncDirectory(folder);
 }
 
-function newestCatalog(plan: RestorePlan): BackupEntry {
-  let newest: { readonly entry: BackupEntry; readonly number: number } | undefined;
-  for (const { entry, path } of plan.files) {
-    if (entry.index !== null || !path.startsWith(`${META_FOLDER}/`)) continue;
-    const parsed = parseNumberedName(path.slice(META_FOLDER.length + 1));
-    if (parsed?.kind !== "catalog" || parsed.staged || parsed.number <= (newest?.number ?? 0)) continue;
-    newest = { entry, number: parsed.number };
-  }
-  if (newest) return newest.entry;
-  throw damaged(plan, "it has no catalogue");
-}
-
-async function contentOf(
-  { repository, backup }: RestorePlan,
-  entry: BackupEntry,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const requests = new Budget(PARALLEL_REQUESTS);
-  const pieces = entry.pieces.map((piece) => fetchPiece(repository, piece, 0, { requests, signal }));
-  const bytes = entry.inline ?? await collect(joined(pieces));
-  if (sha256Hex(bytes) === entry.sha256) return bytes;
-  throw damaged({ backup }, `${entry.path} is not what was backed up`);
-}
-
-async function* joined(pieces: readonly AsyncIterable<Uint8Array>[]): AsyncGenerator<Uint8Array> {
-  for (const piece of pieces) yield* piece;
-}
-
 function checkName(name: string, as: string): void {
   try {
     checkIndexName(as);
@@ -153,8 +123,8 @@ function checkName(name: string, as: string): void {
   }
 }
 
-function damaged({ backup }: Pick<RestorePlan, "backup">, reason: string): RepositoryError {
-  return new RepositoryError(`Cannot restore backup ${backup.id}: ${reason}`, {
+function damaged(title: string, reason: string): RepositoryError {
+  return new RepositoryError(`Cannot restore ${title}: ${reason}`, {
     kind: "damaged",
     hint: "`xerj backup verify --full` says what else is wrong; choose another backup",
   });

@@ -49,7 +49,6 @@ const GLOBAL: readonly string[] = [
   "_segments",
   "_shard_stores",
   "_slm",
-  "_snapshot",
   "_sql",
   "_ssl",
   "_stats",
@@ -107,6 +106,10 @@ const OF_INDEX: readonly string[] = [
 
 /** Whole paths, where the first segments are served. */
 const PATHS: readonly string[] = [
+  "/_snapshot/{repository}/_analyze",
+  "/_snapshot/{repository}/_cleanup",
+  "/_snapshot/{repository}/{snapshot}/_clone/{target}",
+  "/_snapshot/{repository}/{snapshot}/_mount",
   "/_search/scroll",
   "/_search/scroll/{id}",
   "/_search/template",

@@ -284,7 +284,8 @@ class Planner {
     next: Generation | undefined,
   ): Promise<boolean> {
     const { path, uuid } = generation.entry;
-    const end = Math.min(endOf(generation), next?.entry.previousEnd ?? Infinity);
+    const isFollowed = next !== undefined && next.entry.previousUuid === uuid;
+    const end = Math.min(endOf(generation), isFollowed ? next.entry.previousEnd : Infinity);
     const before = generation.pieces.filter(({ offset }) => offset < end);
     const { lsn, timeMs } = this.#cut;
     let behind = before.findIndex((piece) => piece.endLsn > lsn || piece.maxTimeMs > timeMs);
@@ -309,8 +310,7 @@ class Planner {
       return true;
     }
     this.#logs.push({ path, pieces: before, end, cut: this.#cut });
-    const hasGap = next &&
-      (next.entry.previousUuid !== uuid || endOf(generation) < next.entry.previousEnd);
+    const hasGap = next && (!isFollowed || endOf(generation) < next.entry.previousEnd);
     if (!hasGap) return false;
     const reason = "a part of its log was released before it was shipped";
     if (lsn < Infinity || timeMs < Infinity) throw this.#outOfReach(folder, reason);

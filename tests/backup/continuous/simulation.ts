@@ -284,6 +284,7 @@ class Schedule {
     const newest = await this.#restored(repository, {});
     if (newest) this.#compare(owner, newest, { lsn: head.lsn, timeMs: head.atMs });
     if (!earlier) return;
+    if (head.lsn === 0) return;
     this.#counts.instants++;
     const back = this.#random.below(RETAIN_MS);
     const target = this.#random.below(2) === 0
