@@ -84,6 +84,7 @@ export async function runBackup(
   const print = (value: unknown, lines: readonly string[]) =>
     writeStdout(asJson ? `${JSON.stringify(value, null, 2)}\n` : lines.map((line) => `${line}\n`).join(""));
   let store: ObjectStore | undefined;
+  let isOpen = false;
   try {
     const destination = repositoryOf(flags, {
       flag: "to",
@@ -94,12 +95,11 @@ export async function runBackup(
     if (command === PROBE) return await probeDestination(work, store);
     const act = WORK.get(command);
     if (!act) throw new UsageError(`${command.name} is no command`);
-    return await act(
-      work,
-      await openRepository(store, destination, { ...environment, create: false, signal }),
-    );
+    const repository = await openRepository(store, destination, { ...environment, create: false, signal });
+    isOpen = true;
+    return await act(work, repository);
   } catch (error) {
-    const failure = commandFailure(error);
+    const failure = commandFailure(error, { isOpen });
     if (!failure) throw error;
     if (asJson) print({ error: failure }, []);
     else writeStderr(`xerj ${command.name}: ${failure.reason}\n`);

@@ -24,8 +24,14 @@ export interface CommandFailure {
   readonly reason: string;
 }
 
-/** @returns undefined: a mistake of ours, to be thrown on. */
-export function commandFailure(error: unknown): CommandFailure | undefined {
+/**
+ * @param isOpen Whether the repository was opened before: then what is missing is an object of its own, not the bucket.
+ * @returns undefined: a mistake of ours, to be thrown on.
+ */
+export function commandFailure(
+  error: unknown,
+  { isOpen }: { readonly isOpen: boolean },
+): CommandFailure | undefined {
   if (error instanceof UsageError) return { exit: EXIT_USAGE, type: "usage", reason: error.message };
   if (error instanceof StoreError && error.kind === "cancelled") {
     return { exit: EXIT_REFUSED, type: "cancelled", reason: "stopped" };
@@ -44,12 +50,13 @@ export function commandFailure(error: unknown): CommandFailure | undefined {
   const explained = explainedFailure(error);
   if (!(explained instanceof RequestError)) return undefined;
   return {
-    exit: isDamage(error) ? EXIT_DAMAGED : EXIT_REFUSED,
+    exit: isDamage(error, isOpen) ? EXIT_DAMAGED : EXIT_REFUSED,
     type: explained.type,
     reason: explained.message,
   };
 }
 
-function isDamage(error: unknown): boolean {
-  return (error instanceof RepositoryError || error instanceof StoreError) && error.kind === "damaged";
+function isDamage(error: unknown, isOpen: boolean): boolean {
+  if (error instanceof RepositoryError) return error.kind === "damaged";
+  return error instanceof StoreError && (error.kind === "damaged" || (isOpen && error.kind === "missing"));
 }

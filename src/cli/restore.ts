@@ -84,12 +84,12 @@ export async function runRestore(
   config: RestoreConfig,
 ): Promise<number> {
   const report = restoreReport(environment, { asJson: flags.has("json") });
-  const progress = { begun: false };
+  const progress = { isOpen: false, begun: false };
   try {
     await restore(environment, { flags, config, report, progress });
     return EXIT_DONE;
   } catch (error) {
-    const failure = commandFailure(error);
+    const failure = commandFailure(error, progress);
     if (!failure) throw error;
     const goesOn = progress.begun && failure.exit === EXIT_REFUSED && !CONFLICTS.includes(failure.type);
     report.failed(failure, goesOn ? "the same command again goes on from here" : "");
@@ -109,8 +109,8 @@ interface Work {
   readonly flags: ReadonlyMap<string, string>;
   readonly config: RestoreConfig;
   readonly report: RestoreReport;
-  /** Whether something was written that a second run can go on with. */
-  readonly progress: { begun: boolean };
+  /** How far it has come: the repository is open; something may be written that a second run goes on with. */
+  readonly progress: { isOpen: boolean; begun: boolean };
 }
 
 async function restore(
@@ -130,6 +130,7 @@ async function restore(
     const store = openDestination(destination, environment);
     try {
       const repository = await openRepository(store, destination, { ...environment, create: false });
+      progress.isOpen = true;
       const source = await sourceOf(repository, { asked, target, signal });
       const reserveBytes = config.storage.diskReserveMb * 1024 * 1024;
       const planned = checked(fs, { source, target, reserveBytes });

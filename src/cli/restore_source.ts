@@ -109,7 +109,9 @@ export async function streamSource(
   const whole = await planStreamRestore(repository, { ...instant, signal });
   const { stream, timeline, lsn, atMs, owner } = whole;
   const at = new Date(atMs).toISOString();
-  const title = `stream ${stream} at ${at}, LSN ${lsn}`;
+  // A time is cut record by record while they are brought: only then is it known which is the last.
+  const isExact = instant.toTimeMs === undefined;
+  const title = `stream ${stream} at ${at}${isExact ? `, LSN ${lsn}` : ""}`;
   const { plan, indices } = selectOfStream(whole, selection);
   const newest = newestCatalog(plan.files, title);
   const slice = newest.slices[0]!;
@@ -122,7 +124,7 @@ export async function streamSource(
   return {
     repository,
     title: `${title}, of instance ${owner.instanceId}`,
-    facts: { stream, timeline, at, lsn, instance_id: owner.instanceId },
+    facts: { stream, timeline, at, ...(isExact ? { lsn } : {}), instance_id: owner.instanceId },
     madeBy: undefined,
     indices: indices.map((index) => ({ ...index, docs: undefined })),
     files: [...plan.files, ...plan.logs.map(({ path, end }) => ({ path, bytes: end }))],

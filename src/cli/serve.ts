@@ -246,7 +246,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
     }, REPLAY_REPORT_MS);
     const ready = engine.open().then(() => {
       snapshots.removeLeftovers();
-      backups.removeLeftovers();
+      backups.removeLeftovers({ isCopy: catalog.isCopy });
       restores.removeLeftovers();
       schedules.start();
       notifier.status(`serving ${engine.indices.names().length} indices`);
@@ -284,6 +284,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       stop: async () => {
         notifier.stopping();
         schedules.stop();
+        backups.stop();
         apps.native.stop();
         apps.es.stop();
         const drainMs = config.server.shutdownTimeoutSecs * 1000;

@@ -115,14 +115,19 @@ export class Backups {
     this.#folder = `${options.dataDir}/${BACKUP_FOLDER}`;
   }
 
-  /** Removes links that an earlier process left, and what nobody went on with; once the directory is ours. @throws {IoError} */
-  removeLeftovers(): void {
+  /**
+   * Removes links that an earlier process left, and what nobody went on with; once the directory is ours.
+   *
+   * @param isCopy This directory is a copy: what its original was about is the original's to finish.
+   * @throws {IoError}
+   */
+  removeLeftovers({ isCopy }: { readonly isCopy: boolean }): void {
     const { fs, clock } = this.#options;
     if (!fs.exists(this.#folder)) return;
     for (const { name } of fs.list(this.#folder)) {
       const folder = `${this.#folder}/${name}`;
       const job = readJob(fs, folder);
-      if (!job || clock.nowMs() - job.startedMs > KEEP_UNFINISHED_MS) removeTree(fs, folder);
+      if (isCopy || !job || clock.nowMs() - job.startedMs > KEEP_UNFINISHED_MS) removeTree(fs, folder);
       else removeTree(fs, `${folder}/${TREE_FOLDER}`);
     }
   }
@@ -167,6 +172,11 @@ export class Backups {
     running.isCancelled = true;
     this.shipper.notify("cancel", { job: id });
     return run;
+  }
+
+  /** Ends what is running; the next start can go on with it. */
+  stop(): void {
+    for (const { run } of this.#running.values()) this.cancel(run.id);
   }
 
   /**

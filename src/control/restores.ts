@@ -13,6 +13,7 @@ import type { Logger } from "../base/log.ts";
 import { type RestoreProgress, RESTORING_FILE } from "../backup/restore.ts";
 import type { Rename } from "../backup/selection.ts";
 import type { Engine } from "../engine/engine.ts";
+import { checkIndexName } from "../engine/index_names.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
 import type { Backups } from "./backups.ts";
 import { type Destination, placeOf } from "./destination.ts";
@@ -118,8 +119,18 @@ export class Restores {
       ).done;
       const indices: RestoredIndex[] = [];
       for (const { name, as } of plan.indices) {
-        const { docs, warnings } = await engine.indices.attachBrought(`${RESTORE_FOLDER}/${key}/${as}`, as);
-        indices.push({ name, as, docs, warnings });
+        try {
+          const { docs, warnings } = await engine.indices.attachBrought(`${RESTORE_FOLDER}/${key}/${as}`, as);
+          indices.push({ name, as, docs, warnings });
+        } catch (error) {
+          log.error("an index was brought back, but cannot be attached", {
+            backup: id,
+            index: as,
+            restored_before: indices.map(({ as }) => as),
+            failure: error instanceof Error ? error.message : String(error),
+          });
+          throw error;
+        }
       }
       removeTree(fs, staging);
       log.info("restored", { backup: id, indices: indices.map(({ as }) => as), bytes: reply.bytes });
@@ -133,6 +144,7 @@ export class Restores {
   #check({ indices, bytes, backup }: RestoreReply): void {
     const { engine, fs, dataDir } = this.#options;
     const aliases = engine.indices.aliases();
+    for (const { as } of indices) checkIndexName(as);
     const taken = indices.filter(({ as }) => engine.indices.get(as) !== undefined || aliases.has(as));
     if (taken.length > 0) {
       throw new RequestError(

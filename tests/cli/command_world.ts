@@ -24,12 +24,16 @@ export interface CommandWorld {
   /** Of the configuration file. */
   readonly toml?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What disks say; default: the truth. */
+  readonly freeBytes?: number;
+  /** Aborted already: the operator stops it at once. */
+  readonly isStopped?: boolean;
 }
 
 /** Runs `xerj backup ...` or `xerj restore ...`. @throws {UsageError} */
 export async function command(
   args: readonly string[],
-  { toml = "", env = {} }: CommandWorld = {},
+  { toml = "", env = {}, freeBytes, isStopped = false }: CommandWorld = {},
 ): Promise<CommandOutput> {
   const parsed = parseArguments(args, COMMANDS);
   const dataDir = parsed.flags.get("data-dir");
@@ -38,9 +42,11 @@ export async function command(
     env: () => undefined,
     readFile: () => toml,
   });
+  const fs = realFileSystem();
+  if (freeBytes !== undefined) fs.freeBytes = () => freeBytes;
   const output = { stdout: "", stderr: "" };
   const environment: CommandEnvironment = {
-    fs: realFileSystem(),
+    fs,
     clock: systemClock(),
     random: systemRandom(),
     log: silentLogger,
@@ -49,7 +55,7 @@ export async function command(
     writeStdout: (text) => output.stdout += text,
     writeStderr: (text) => output.stderr += text,
     writeTerminal: undefined,
-    signal: new AbortController().signal,
+    signal: isStopped ? AbortSignal.abort() : new AbortController().signal,
   };
   const run = parsed.command === RESTORE ? runRestore : runBackup;
   const code = await run(environment, parsed, config);

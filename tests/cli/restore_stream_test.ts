@@ -94,7 +94,7 @@ Deno.test("a stream comes back at its newest instant, at a time, at an LSN, or a
       const part = ["--to-lsn", String(before.lsn), "--index", "logs", "--rename", "(.*)=old-$1"];
       assertEquals(await restored("part", ...part), { "old-logs": 200 });
 
-      const dry = await restore("dry", "--to-time", before.time, "--dry-run", "--json");
+      const dry = await restore("dry", "--to-lsn", String(before.lsn), "--dry-run", "--json");
       const [told] = jsonLines(dry.stdout);
       assertEquals([told?.["event"], told?.["stream"], told?.["lsn"]], ["dry_run", "main", before.lsn]);
       const refusal = async (code: number, words: string, ...flags: string[]) => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { CorruptionError, IoError } from "../../base/errors.ts";
 import type { Archive } from "./head.ts";
 import type {
   Delta,
@@ -219,4 +220,9 @@ export function isWhole({ body }: CatalogView, draft: Draft): boolean {
     }
     return true;
   });
+}
+
+/** A file of ours that cannot be read, or is not what it should be: the rest is shipped all the same. */
+export function isLocal(error: unknown): boolean {
+  return error instanceof CorruptionError || error instanceof IoError;
 }

@@ -54,6 +54,8 @@ export class SimBox {
   lsn = 0;
   /** Logs that were deleted, as they were. */
   readonly ended: Log[] = [];
+  /** Logs that are in segments go at random moments, shipped or not. */
+  releases = true;
   #values = 0;
 
   constructor(
@@ -123,7 +125,7 @@ export class SimBox {
       checkpoint: { generation: log.generations.at(-1)!.number, lsn, seqNo: 0 },
     });
     // What is in no need any more goes, as after a retention.
-    if (this.random.below(3) === 0) this.#release(log);
+    if (this.releases && this.random.below(3) === 0) this.#release(log);
   }
 
   roll(): void {
