@@ -17,7 +17,7 @@
 import { assert } from "../../base/errors.ts";
 import { type Logger, silentLogger } from "../../base/log.ts";
 import { Turn } from "../../base/turn.ts";
-import { type ManifestFile } from "../../format/manifest.ts";
+import type { ManifestFile } from "../../format/manifest.ts";
 import { StoreError } from "../../objectstore/store.ts";
 import type { FileSystem } from "../../os/fs.ts";
 import { newTry } from "../names.ts";
