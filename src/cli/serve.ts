@@ -11,7 +11,9 @@ import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
 import { Backups } from "../control/backups.ts";
 import { RegisteredRepositories } from "../control/registered.ts";
-import { namedDestination } from "../control/destination.ts";
+import { ContinuousShipper } from "../control/continuous.ts";
+import { RemoteRounds } from "../control/continuous_node.ts";
+import { type Destination, namedDestination, placeOf } from "../control/destination.ts";
 import { isHalfRestored, Restores } from "../control/restores.ts";
 import { Schedules } from "../control/schedules.ts";
 import { DirectorySnapshots } from "../control/snapshots.ts";
@@ -173,17 +175,38 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       repositories: () => config.repositories,
       named: namedRepository,
     });
+    const continuous = config.backupContinuous.enabled ? shipping() : undefined;
     const registered = new RegisteredRepositories({
       catalog,
       repositories: () => config.repositories,
       named: namedRepository,
     });
+    function shipping(): ContinuousShipper {
+      const { repository, stream } = config.backupContinuous;
+      const destination = namedRepository(repository);
+      const rounds = new RemoteRounds<Destination>(() => backups.shipper, () => ({
+        destination,
+        stream,
+        retainMs: config.backupContinuous.retainHours * 3_600_000,
+        conditional: !destination.singleWriter,
+      }));
+      backups.onReleased((holds) => rounds.released(holds));
+      return new ContinuousShipper({
+        engine,
+        rounds,
+        clock,
+        log,
+        stream,
+        place: placeOf(destination),
+        intervalMs: () => config.backupContinuous.intervalMs,
+      });
+    }
     const routers: { readonly native: Router; readonly es: Router } = {
       native: nativeRouter({
         engine,
         metrics,
         snapshots,
-        backups: { backups, restores, named: namedRepository },
+        backups: { backups, restores, named: namedRepository, continuous },
         facts: {
           version: VERSION,
           startedMonotonicMs,
@@ -194,7 +217,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
           },
           freeBytes: () => fs.freeBytes(dataDir),
           warnings: standingWarnings(config, catalog),
-          liveWarnings: () => schedules.warnings,
+          liveWarnings: () => [...schedules.warnings, ...continuous?.warnings ?? []],
           maxLineBytes: () => config.limits.maxLineBytes,
         },
       }),
@@ -249,6 +272,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       backups.removeLeftovers({ isCopy: catalog.isCopy });
       restores.removeLeftovers();
       schedules.start();
+      continuous?.start();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
       log.info("ready", {
@@ -289,6 +313,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         apps.es.stop();
         const drainMs = config.server.shutdownTimeoutSecs * 1000;
         await Promise.all([native?.stop(drainMs), es?.stop(drainMs)]);
+        await continuous?.stop();
         const clean = await engine.stop();
         catalog.close({ clean });
         return clean;

@@ -216,6 +216,19 @@ function contradictions(config: Config, lineOf: (name: string) => number): Confi
         : `[backup.continuous] repository names ${repository}, but there is no [${REPOSITORIES}.${repository}]`,
     });
   }
+  if (config.storage.walSync === "replicated" && !enabled) {
+    problems.push({
+      line: lineOf("storage.wal_sync"),
+      reason: '[storage] wal_sync = "replicated" needs [backup.continuous] enabled = true',
+    });
+  }
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(config.backupContinuous.stream)) {
+    problems.push({
+      line: lineOf("backup.continuous.stream"),
+      reason:
+        "[backup.continuous] stream must be 1 to 64 of a-z, 0-9, '_', '-', and begin with a letter or digit",
+    });
+  }
   if (limits.maxInflightBodyMb * 1048576 < limits.maxBodyBytes) {
     problems.push({
       line: lineOf("limits.max_inflight_body_mb"),

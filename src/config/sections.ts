@@ -91,12 +91,13 @@ export const SECTIONS = {
     }),
   },
   storage: {
-    walSync: choice(["sync", "batched", "async"], {
+    walSync: choice(["sync", "batched", "async", "replicated"], {
       default: "batched",
       effect:
         'When a write is acknowledged. "sync": once it is on disk, nothing can be lost. "batched": once ' +
         "the kernel has it; a crash of the process loses nothing, a power loss at most wal_batch_ms. " +
-        '"async": likewise, but a power loss can take about a second.',
+        '"async": likewise, but a power loss can take about a second. "replicated": once it is on disk and in the repository of ' +
+        "[backup.continuous], which must be enabled; losing the whole machine loses nothing.",
     }),
     walBatchMs: integer({
       default: 100,

@@ -104,6 +104,7 @@ export class Backups {
   readonly #runs: Mutable<BackupRun>[] = [];
   readonly #running = new Map<string, { readonly run: Mutable<BackupRun>; isCancelled: boolean }>();
   #shipper: Rpc | undefined;
+  #onReleased: (holds: readonly number[]) => void = () => {};
   #nextJob = 1;
   readonly #progress = new Map<string, (progress: BackUpProgress | RestoreProgress) => void>();
   #lastId = "";
@@ -385,12 +386,18 @@ export class Backups {
     const shipper: Rpc = engine.threads.addShipper({
       progress: ({ job, progress }: { job: string; progress: BackUpProgress }) =>
         this.#progress.get(job)?.(progress),
+      continuousReleased: (holds: readonly number[]) => this.#onReleased(holds),
     }, (error) => {
       log.error("the shipper died; backups and restores that ran have failed", { failure: error.message });
       if (this.#shipper === shipper) this.#shipper = undefined;
     });
     shipper.notify("setBandwidth", { bytesPerSec: bandwidth() });
     return this.#shipper = shipper;
+  }
+
+  /** For continuous shipping, which shares the thread. */
+  onReleased(listener: (holds: readonly number[]) => void): void {
+    this.#onReleased = listener;
   }
 
   /** Takes a changed limit into force, for what is running too. */

@@ -15,6 +15,7 @@ import type { Logger } from "../base/log.ts";
 import type { RoundReport } from "../backup/continuous/shipper.ts";
 import type { ServerView } from "../backup/continuous/view.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { HealthWarning } from "../engine/health.ts";
 import type { Clock } from "../os/fs.ts";
 import { serverView } from "./server_view.ts";
 
@@ -75,6 +76,8 @@ export interface ContinuousStatus {
   readonly error: { readonly reason: string; readonly hint: string; readonly atMs: number } | undefined;
 }
 
+/** More is worth a warning. */
+const LAG_WARNING_MS = 60_000;
 const DEFAULT_INTERVAL_MS = 1000;
 const MAX_BACKOFF_MS = 30_000;
 /** A backoff is no longer than this while a write waits. */
@@ -118,6 +121,26 @@ export class ContinuousShipper {
     this.#startedMs = this.#options.clock.monotonicMs();
     this.#options.engine.ship.onWanted(() => this.#want());
     this.#running ??= this.#loop();
+  }
+
+  /** For health: what keeps this machine's loss from being harmless. */
+  get warnings(): HealthWarning[] {
+    const { state, error, lagMs, place } = this.status();
+    if (state === "failing" || state === "refused") {
+      return [{
+        cause: `continuous shipping to ${place} ${state === "refused" ? "is refused" : "fails"}: ${
+          error?.reason ?? ""
+        }`,
+        next: error?.hint || "look at the repository and the network; it is tried again by itself",
+        status: "yellow",
+      }];
+    }
+    if (state !== "shipping" || lagMs <= LAG_WARNING_MS) return [];
+    return [{
+      cause: `continuous shipping to ${place} is ${Math.round(lagMs / 1000)} s behind`,
+      next: "see that the network and the repository keep up with what is written",
+      status: "yellow",
+    }];
   }
 
   /** Ships what is left, for a few seconds at most, and ends; to be called before the engine stops. */

@@ -16,6 +16,7 @@ import type { RetentionPolicy } from "../backup/retention.ts";
 import type { SelectedIndex, Selection } from "../backup/selection.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { explainedFailure } from "./backup_errors.ts";
+import { ContinuousNode } from "./continuous_node.ts";
 import type { Destination } from "./destination.ts";
 import { Bandwidth } from "../objectstore/limited_store.ts";
 import { openDestination, openRepository } from "./open_repository.ts";
@@ -27,6 +28,8 @@ export interface ShipperOptions {
   readonly log: Logger;
   /** Tells main how far a job is. */
   readonly onProgress: (job: string, progress: BackUpProgress | RestoreProgress) => void;
+  /** Tells main which files continuous shipping needs no more. */
+  readonly onReleased: (holds: readonly number[]) => void;
 }
 
 /** A job that can be cancelled, and tells how far it is. */
@@ -92,10 +95,21 @@ export class ShipperNode {
   readonly #cancels = new Map<string, AbortController>();
   /** Of all that is sent and fetched. */
   readonly #bandwidth: Bandwidth;
+  readonly #continuous: ContinuousNode<Destination>;
 
   constructor(options: ShipperOptions) {
     this.#options = options;
     this.#bandwidth = new Bandwidth(0, options.clock);
+    const { fs, log, onReleased } = options;
+    this.#continuous = new ContinuousNode<Destination>({
+      fs,
+      log,
+      onReleased,
+      open: (destination) => {
+        const open = { ...options, bandwidth: this.#bandwidth, create: true };
+        return openRepository(openDestination(destination, open), destination, open);
+      },
+    });
   }
 
   /** What main may call, by name. */
@@ -108,6 +122,7 @@ export class ShipperNode {
       }
     };
     return {
+      ...this.#continuous.calls(),
       backUp: explained((call: BackUpCall) => this.#backUp(call)),
       restore: explained((call: RestoreCall) => this.#restore(call)),
       list: explained((call: { destination: Destination; create?: boolean }) => this.#list(call)),

@@ -13,6 +13,7 @@ import type {
   ListedBackup,
   RestoreProgress,
 } from "../control/backups.ts";
+import type { ContinuousShipper } from "../control/continuous.ts";
 import { type Destination, destinationFromRequest } from "../control/destination.ts";
 import type { Restored, Restores } from "../control/restores.ts";
 import { type Answer, jsonAnswer } from "../http/answer.ts";
@@ -24,6 +25,8 @@ export interface BackupRoutesOptions {
   readonly restores: Restores;
   /** A repository of the configuration. @throws {RequestError} 404, 400 */
   readonly named: (name: string) => Destination;
+  /** undefined: switched off. */
+  readonly continuous: ContinuousShipper | undefined;
 }
 
 const NDJSON = "application/x-ndjson";
@@ -180,6 +183,40 @@ export async function deleteBackup(
     bytes_deleted: deletedBytes,
     objects_left: undeleted > 0 ? { objects: undeleted, reason: undeletedReason } : undefined,
   });
+}
+
+/** GET `/v1/admin/continuous`: how far behind continuous shipping is. */
+export function continuousStatus({ continuous }: BackupRoutesOptions): Answer {
+  if (!continuous) return jsonAnswer({ state: "off" });
+  const status = continuous.status();
+  return jsonAnswer({
+    state: status.state,
+    stream: status.stream,
+    destination: status.place,
+    lag_ms: Math.round(status.lagMs),
+    lsn: status.lsn,
+    lag_lsns: status.lagLsns,
+    last_success: status.lastSuccessMs === undefined ? null : new Date(status.lastSuccessMs).toISOString(),
+    last_round_ms: Math.round(status.lastRoundMs),
+    rounds: status.roundsTotal,
+    failures: status.failuresTotal,
+    bytes: status.bytesTotal,
+    objects: status.objectsTotal,
+    wal_bytes: status.walBytesTotal,
+    problems: [...status.problems],
+    error: status.error && {
+      reason: status.error.reason,
+      hint: status.error.hint,
+      at: new Date(status.error.atMs).toISOString(),
+    },
+  });
+}
+
+/** POST `/v1/admin/continuous/_adopt`: this server takes the stream over from whoever wrote it. */
+export async function adoptStream({ continuous }: BackupRoutesOptions): Promise<Answer> {
+  if (!continuous) throw illegalArgument("[backup.continuous] is not enabled");
+  await continuous.adopt();
+  return jsonAnswer({ acknowledged: true });
 }
 
 /** POST `/v1/admin/restore`. */

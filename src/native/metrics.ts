@@ -5,6 +5,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BackupRun } from "../control/backups.ts";
+import type { ContinuousStatus } from "../control/continuous.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Health } from "../engine/health.ts";
 import type { WriterTimings } from "../engine/messages.ts";
@@ -101,6 +102,18 @@ export class Metrics {
     failed: this.#gauge("xerj_backups_failed_total", "Backups that failed since start"),
   };
 
+  readonly #continuous = {
+    lag: this.#gauge(
+      "xerj_continuous_lag_seconds",
+      "Age of the oldest write that only this machine has; 0 without continuous shipping",
+    ),
+    bytes: this.#gauge("xerj_continuous_bytes_total", "Bytes that continuous shipping has sent since start"),
+    failed: this.#gauge(
+      "xerj_continuous_failures_total",
+      "Rounds of continuous shipping that failed since start",
+    ),
+  };
+
   /** A search was answered. */
   searched(seconds: number, answerBytes: number): void {
     this.#queries.inc();
@@ -129,12 +142,14 @@ export class Metrics {
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
-    { memory, health, lastBackup, backupsFailed }: {
+    { memory, health, lastBackup, backupsFailed, continuous }: {
       readonly memory: MemoryReading;
       readonly health: Health;
       /** The last one that has ended. */
       readonly lastBackup: BackupRun | undefined;
       readonly backupsFailed: number;
+      /** undefined: switched off. */
+      readonly continuous: ContinuousStatus | undefined;
     },
   ): Promise<string> {
     const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
@@ -182,6 +197,9 @@ export class Metrics {
     this.#backup.duration.set((lastBackup?.durationMs ?? 0) / 1000);
     this.#backup.outcome.set(lastBackup?.state === "success" ? 1 : 0);
     this.#backup.failed.set(backupsFailed);
+    this.#continuous.lag.set((continuous?.lagMs ?? 0) / 1000);
+    this.#continuous.bytes.set(continuous?.bytesTotal ?? 0);
+    this.#continuous.failed.set(continuous?.failuresTotal ?? 0);
     return await this.#registry.metrics();
   }
 

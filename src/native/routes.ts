@@ -7,8 +7,10 @@ import { RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import type { DirectorySnapshots } from "../control/snapshots.ts";
 import {
+  adoptStream,
   type BackupRoutesOptions,
   cancelBackup,
+  continuousStatus,
   createBackup,
   deleteBackup,
   getBackup,
@@ -103,6 +105,7 @@ export function nativeRouter(options: NativeOptions): Router {
       health: health.current(),
       lastBackup: options.backups.backups.lastEnded,
       backupsFailed: options.backups.backups.failedTotal,
+      continuous: options.backups.continuous?.status(),
     });
     return new Answer(200, text, "text/plain; version=0.0.4; charset=utf-8");
   }, { name: "metrics", access: "metrics" });
@@ -142,6 +145,8 @@ export function nativeRouter(options: NativeOptions): Router {
   on("POST", "/v1/admin/backups/{id}/_cancel", (_engine, context) => cancelBackup(backups, context), {
     name: "backups.cancel",
   });
+  on("GET", "/v1/admin/continuous", () => continuousStatus(backups), { name: "continuous.status" });
+  on("POST", "/v1/admin/continuous/_adopt", () => adoptStream(backups), { name: "continuous.adopt" });
   on("POST", "/v1/admin/restore", (_engine, context) => restoreBackup(backups, context), {
     name: "backups.restore",
     accepts: JSON_BODIES,

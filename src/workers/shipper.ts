@@ -24,6 +24,7 @@ export function serveShipper(_start: ThreadStart, port: Port): () => void {
     random: systemRandom(),
     log: remoteLog((line) => rpc.notify("log", line)),
     onProgress: (job, progress) => rpc.notify("progress", { job, progress }),
+    onReleased: (holds) => rpc.notify("continuousReleased", holds),
   });
   Object.assign(handlers, node.calls());
   return () => {};

@@ -89,7 +89,8 @@ export async function digest(server: ServerProcess, index: string): Promise<stri
     track_total_hits: true,
     aggs: { sum: { sum: { field: "n" } }, max: { max: { field: "n" } } },
   });
-  return JSON.stringify([body["total"], body["aggregations"]]);
+  assertEquals(typeof body["aggs"], "object");
+  return JSON.stringify([body["total"], body["aggs"]]);
 }
 
 export function dataSize(directory: string): number {

@@ -67,16 +67,22 @@ Deno.test(
           await server.json("/v1/admin/flush", { method: "POST" });
         }
         const expected = await digest(server, "logs");
-        const total = dataSize(`${dataDir}/logs`);
+        const whole: Answer = await post(server, "/v1/admin/backup", at("whole"));
+        const total = whole.body.bytes as number;
+        // The first use of a place probes it, with large objects.
+        await fill(server, "tiny", 0, 1);
+        assertEquals(
+          (await post(server, "/v1/admin/backup", { ...at("half"), indices: "tiny" })).status,
+          200,
+        );
+        const request = { ...at("half"), indices: "logs" };
         proxy.bytesPerSecond = total / 2;
-        const asked = await post(server, "/v1/admin/backup?wait=false", at("half"));
+        proxy.resetCounts();
+        const asked = await post(server, "/v1/admin/backup?wait=false", request);
         assertEquals(asked.status, 202, JSON.stringify(asked.body));
         const id = asked.body.backup_id;
-        for (
-          const started = proxy.counts.sentBytes;
-          proxy.counts.sentBytes - started < total / 3;
-        ) await delay(10);
-        const other: Answer = await post(server, "/v1/admin/backup", at("half"));
+        while (proxy.counts.sentBytes < total / 2) await delay(10);
+        const other: Answer = await post(server, "/v1/admin/backup", request);
         assertEquals([other.status, other.body.error.backup_id], [409, id], JSON.stringify(other.body));
         await server.kill();
         proxy.bytesPerSecond = 0;
@@ -86,15 +92,12 @@ Deno.test(
         try {
           const { body } = await server.json("/v1/admin/backups") as Answer;
           assertEquals(body.unfinished.map((one: { backup_id: string }) => one.backup_id), [id]);
-          const again: Answer = await post(server, "/v1/admin/backup", at("half"));
+          const again: Answer = await post(server, "/v1/admin/backup", request);
           assertEquals(again.status, 200, JSON.stringify(again.body));
           assertEquals([again.body.backup_id, again.body.resumed], [id, true]);
-          const resent = sent + again.body.bytes - total;
-          console.log(`killed after ${sent} of ${total} bytes; then ${again.body.bytes} bytes were sent`);
-          assert(
-            again.body.bytes < total * 0.9,
-            `${again.body.bytes} of ${total} bytes were sent again (${resent})`,
-          );
+          console.log(`killed after ${sent} of ${total} bytes; then ${again.body.bytes} were sent`);
+          // Objects that were on their way are sent again.
+          assert(again.body.bytes < total * 0.8, `${again.body.bytes} of ${total} bytes were sent`);
           const restored: Answer = await post(server, "/v1/admin/restore", {
             ...at("half"),
             rename_pattern: "(.*)",

@@ -18,11 +18,11 @@ async function failure(call: Promise<unknown>): Promise<{ status: number; type: 
 }
 
 // The client's connections keep timers of their own for a while.
-const sanitizeOps = false;
+const sanitizers = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({
   name: "the official client: repositories, snapshots, status, restore under other names, deletion",
-  sanitizeOps,
+  ...sanitizers,
 }, async () => {
   await inDirectory(async (disk) => {
     await withServer("", async (server) => {
@@ -118,7 +118,7 @@ Deno.test({
 });
 
 Deno.test(
-  { name: "a repository of the configuration is there under its name", ignore, sanitizeOps },
+  { name: "a repository of the configuration is there under its name", ignore, ...sanitizers },
   async () => {
     await inBucket(async ({ s3 }) => {
       const toml =
