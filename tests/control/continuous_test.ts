@@ -277,7 +277,7 @@ Deno.test("a server that may not ship there says so, and ships once it has adopt
     await until(shipper, "refused");
     const { error } = shipper.status();
     assert(error!.reason.includes("it belongs to server instance"), error!.reason);
-    assert(error!.hint.includes("xerj backup adopt --stream main"), error!.hint);
+    assert(error!.hint.includes("/v1/admin/continuous/_adopt"), error!.hint);
     assertEquals([...await restoredIds(store)], ["a"]);
     await shipper.adopt();
     await until(shipper, "shipping");

@@ -203,7 +203,7 @@ Deno.test("a restart goes on with its own stream; a copy of the directory is ref
       await shipped.start();
       const error = await assertRejects(() => shipped.ship(copy), StreamError) as StreamError;
       assertEquals(error.kind, "foreign");
-      assert(error.hint.includes("xerj backup adopt"), error.hint);
+      assert(error.hint.includes("/v1/admin/continuous/_adopt"), error.hint);
       const beforeMs = Date.now();
       await sleep(5);
       const view = await copy.engine.shipView();
