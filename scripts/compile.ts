@@ -14,7 +14,9 @@ const ROOT = new URL("..", import.meta.url);
 const OUTPUT = "dist/xerj";
 
 /** First modules of threads, which nothing imports. */
-export const WORKER_ENTRIES = ["writer", "searcher", "merger", "shipper"].map((name) => `src/workers/${name}.ts`);
+export const WORKER_ENTRIES = ["writer", "searcher", "merger", "shipper"].map((name) =>
+  `src/workers/${name}.ts`
+);
 
 /** Nothing else: no subprocesses, no remote imports. Foreign functions are the C library's, for mapped files. */
 const PERMISSIONS = [

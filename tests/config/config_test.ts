@@ -79,8 +79,14 @@ Deno.test("a wrong value is named with its range", () => {
     ["wal_batch_ms = 1.5", "wal_batch_ms cannot be 1.5; it must be an integer from 1 to 10000 (ms)"],
     ['wal_batch_ms = "1"', 'wal_batch_ms cannot be "1"; it must be an integer from 1 to 10000 (ms)'],
     ["wal_batch_ms = [1]", "wal_batch_ms cannot be [1]; it must be an integer from 1 to 10000 (ms)"],
-    ['wal_sync = "maybe"', 'wal_sync cannot be "maybe"; it must be one of "sync", "batched", "async", "replicated"'],
-    ["wal_sync = true", 'wal_sync cannot be true; it must be one of "sync", "batched", "async", "replicated"'],
+    [
+      'wal_sync = "maybe"',
+      'wal_sync cannot be "maybe"; it must be one of "sync", "batched", "async", "replicated"',
+    ],
+    [
+      "wal_sync = true",
+      'wal_sync cannot be true; it must be one of "sync", "batched", "async", "replicated"',
+    ],
   ];
   for (const [line, reason] of cases) {
     assertEquals(problem(`[storage]\n${line}\n`), `./xerj.toml, line 2: [storage] ${reason}`);

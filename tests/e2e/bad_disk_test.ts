@@ -8,7 +8,6 @@ import { assert, assertEquals } from "@std/assert";
 import { serverCommand, type ServerProcess, startServer } from "../support/server.ts";
 import { BINARY, hasCommand, inDirectory, run, withBinary } from "./support.ts";
 
-const MIB = 1024 * 1024;
 const TOML =
   "[storage]\nwal_sync = 'sync'\nflush_interval_secs = 3600\ndisk_reserve_mb = 0\nwal_max_size_mb = 4\n" +
   "scrub_mb_per_sec = 0\n[merge]\nmin_segments = 1000\n";
