@@ -124,8 +124,13 @@ Deno.test("short of room, retained files go first, with a warning", async () => 
     assertEquals(folders(world).length, 4, "retention keeps the inputs");
     world.disk.freeBytes = 99 * MIB;
     await until("the inputs are gone", () => folders(world).length === 1);
-    assert(
-      world.lines.some(({ level, message }) => level === "warn" && message.startsWith("retained files went")),
+    // Written by the writer once all are gone.
+    await until(
+      "the warning",
+      () =>
+        world.lines.some(({ level, message }) =>
+          level === "warn" && message.startsWith("retained files went")
+        ),
     );
     world.disk.freeBytes = undefined;
   });
