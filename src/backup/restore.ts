@@ -33,6 +33,8 @@ export const RESTORING_FILE = "_restoring.json";
 const PARALLEL_FILES = 4;
 /** Requests under way; each holds at most 8 MiB. */
 const PARALLEL_REQUESTS = 8;
+/** How much is written before the disk is told to begin with it, so that the sync at a file's end waits for little. */
+const WRITEBACK_BYTES = 8 * 1024 * 1024;
 
 export interface RestoreSelection extends Selection {
   /** Default "latest": the one that was published last. */
@@ -258,18 +260,21 @@ class Restore {
     await this.#fetch(entry, staged, signal);
   }
 
-  /** @returns Whether the file has the entry's hash, and each piece its own. */
+  /**
+   * @returns Whether each piece has its hash. Of a file in several pieces that says all that the file's own hash would: the
+   * backup made both from the same bytes, and which piece is where stands in the manifest beside the hashes.
+   */
   async #append(
     entry: BackupEntry,
     { file, there, signal }: { file: OpenFile; there: number; signal: AbortSignal },
   ): Promise<boolean> {
     const { repository } = this.#plan;
-    const whole = createHash("sha256");
     let offset = 0;
+    let unwritten = 0;
     for (const piece of entry.pieces) {
-      const own = entry.pieces.length > 1 ? createHash("sha256") : undefined;
+      const hash = createHash("sha256");
       const kept = Math.min(piece.plainBytes, Math.max(0, there - offset));
-      await hashRange(file, { offset, length: kept }, own ? [whole, own] : [whole]);
+      await hashRange(file, { offset, length: kept }, hash);
       let size = kept;
       if (kept < piece.plainBytes) {
         const onFetched = (bytes: number) => {
@@ -280,19 +285,23 @@ class Restore {
         for await (const bytes of fetchPiece(repository, piece, kept, options)) {
           size += bytes.length;
           if (size > piece.plainBytes) return false;
+          // Written by another thread while this one hashes.
+          const written = file.writeAsync(bytes);
           for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-            const block = bytes.subarray(at, at + BLOCK_BYTES);
-            whole.update(block);
-            own?.update(block);
-            file.write(block);
-            if (block.length === BLOCK_BYTES) await pause();
+            hash.update(bytes.subarray(at, at + BLOCK_BYTES));
+          }
+          await written;
+          unwritten += bytes.length;
+          if (unwritten >= WRITEBACK_BYTES) {
+            file.startWriteback();
+            unwritten = 0;
           }
         }
       }
-      if (size !== piece.plainBytes || (own && own.digest("hex") !== piece.sha256)) return false;
+      if (size !== piece.plainBytes || hash.digest("hex") !== piece.sha256) return false;
       offset += size;
     }
-    return offset === entry.bytes && whole.digest("hex") === entry.sha256;
+    return offset === entry.bytes;
   }
 
   #makeFolders(path: string): void {
@@ -356,7 +365,7 @@ async function hasHash(fs: FileSystem, path: string, entry: BackupEntry): Promis
   const hash = createHash("sha256");
   const file = fs.openRead(path);
   try {
-    await hashRange(file, { offset: 0, length: entry.bytes }, [hash]);
+    await hashRange(file, { offset: 0, length: entry.bytes }, hash);
   } finally {
     file.close();
   }
@@ -366,13 +375,13 @@ async function hasHash(fs: FileSystem, path: string, entry: BackupEntry): Promis
 async function hashRange(
   file: OpenFile,
   { offset, length }: { readonly offset: number; readonly length: number },
-  hashes: readonly Hash[],
+  hash: Hash,
 ): Promise<void> {
   const buffer = new Uint8Array(Math.min(BLOCK_BYTES, length));
   for (let at = 0; at < length; at += BLOCK_BYTES) {
     const block = buffer.subarray(0, Math.min(BLOCK_BYTES, length - at));
     const read = file.readAt(block, offset + at);
-    for (const hash of hashes) hash.update(block.subarray(0, read));
+    hash.update(block.subarray(0, read));
     if (block.length === BLOCK_BYTES) await pause();
   }
 }

@@ -17,12 +17,16 @@ export interface StreamOptions {
 }
 
 interface Opened {
-  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly reader: ReadableStreamBYOBReader;
   readonly etag: string;
   /** Bytes that this answer will bring. */
   readonly length: number;
 }
 
+/** Bytes that are handed on at once, at most: the network brings less at a time, and handing on costs. */
+const FILL_BYTES = 512 * 1024;
+/** Bytes that are read at once, at most. */
+const READ_BYTES = 128 * 1024;
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 5_000;
 
@@ -43,17 +47,20 @@ export async function* streamObject(
     const opened = await open(requests, { name, what, at, end, etag, budget, signal });
     etag = opened.etag;
     const stop = at + opened.length;
+    const watch = new StallWatch(opened.reader, requests.retry.attemptTimeoutMs, signal);
     try {
       while (at < stop) {
-        const piece = await readOrStall(opened.reader, requests.retry.attemptTimeoutMs, signal);
-        if (piece === undefined) throw new BadAnswerError(`the stream ended ${stop - at} bytes early`);
-        if (piece.length === 0) continue;
-        if (piece.length > stop - at) throw new BadAnswerError("more bytes came than were announced");
-        at += piece.length;
-        breaks = 0;
-        yield piece;
-        // However long the caller took: it is the store's time that is measured.
-        budget.progress();
+        const { bytes, failure } = await fill(opened.reader, Math.min(FILL_BYTES, stop - at), watch);
+        if (bytes.length > 0) {
+          at += bytes.length;
+          breaks = 0;
+          watch.pause();
+          yield bytes;
+          // However long the caller took: it is the store's time that is measured.
+          budget.progress();
+          watch.resume();
+        }
+        if (failure) throw failure.cause;
       }
       return;
     } catch (cause) {
@@ -64,6 +71,7 @@ export async function* streamObject(
       const waitMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** breaks++);
       await wait(waitMs / 2 + Math.random() * waitMs / 2, what, signal);
     } finally {
+      watch.end();
       // Also when the caller stops early. A stream that has failed already refuses this, and holds nothing.
       await opened.reader.cancel().catch(() => undefined);
     }
@@ -95,7 +103,8 @@ async function open(requests: S3Requests, request: OpenRequest): Promise<Opened>
       });
       const answer = await client.send(command, { abortSignal: attempt.signal });
       if (!answer.Body) throw new BadAnswerError("the answer has no bytes");
-      const reader = (answer.Body.transformToWebStream() as ReadableStream<Uint8Array>).getReader();
+      const body = answer.Body.transformToWebStream() as ReadableStream<Uint8Array>;
+      const reader = body.getReader({ mode: "byob" });
       try {
         return { reader, ...checked(answer, request, isRange) };
       } catch (error) {
@@ -145,30 +154,87 @@ function tooShort(what: string, at: number, end: number | undefined): StoreError
   return new StoreError(`Cannot ${what}: the object is too short for ${wanted}`, { kind: "damaged" });
 }
 
-/** The next piece; undefined at the end. @throws {StalledError} Nothing came for so long. */
-async function readOrStall(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  limitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array | undefined> {
-  let stop = () => {};
-  const stalled = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => reject(new StalledError("cancelled"));
-    const timer = setTimeout(
-      () => reject(new StalledError(`nothing came for ${secondsOf(limitMs)} s`)),
-      limitMs,
-    );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    stop = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    };
-    if (signal?.aborted) onAbort();
-  });
+/** What `fill` got: with a failure, what came before it. */
+interface Filled {
+  readonly bytes: Uint8Array;
+  readonly failure?: { readonly cause: unknown };
+}
+
+/** Reads `length` bytes. */
+async function fill(reader: ReadableStreamBYOBReader, length: number, watch: StallWatch): Promise<Filled> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
   try {
-    const { done, value } = await Promise.race([reader.read(), stalled]);
-    return done ? undefined : value;
-  } finally {
-    stop();
+    // What a read is given is gone if it fails, hence a buffer of its own.
+    for (let buffer = new ArrayBuffer(READ_BYTES); at < length;) {
+      const wanted = new Uint8Array(buffer, 0, Math.min(READ_BYTES, length - at));
+      const { done, value } = await reader.read(wanted);
+      watch.progress();
+      if (done || value === undefined) throw new BadAnswerError("the stream ended before all bytes came");
+      bytes.set(value, at);
+      at += value.length;
+      buffer = value.buffer;
+    }
+    return { bytes };
+  } catch (cause) {
+    return { bytes: bytes.subarray(0, at), failure: { cause } };
+  }
+}
+
+/** Ends the reading of a stream from which nothing comes any more, or that nobody wants any more. One timer for all reads. */
+class StallWatch {
+  readonly #reader: ReadableStreamBYOBReader;
+  readonly #limitMs: number;
+  readonly #signal: AbortSignal | undefined;
+  #failure: StalledError | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastMs = performance.now();
+  #isPaused = false;
+
+  constructor(reader: ReadableStreamBYOBReader, limitMs: number, signal: AbortSignal | undefined) {
+    this.#reader = reader;
+    this.#limitMs = limitMs;
+    this.#signal = signal;
+    this.#arm(limitMs);
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted) this.#onAbort();
+  }
+
+  /** @throws {StalledError} The reading was ended. */
+  progress(): void {
+    if (this.#failure) throw this.#failure;
+    this.#lastMs = performance.now();
+  }
+
+  /** What the caller takes from here on does not count. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#lastMs = performance.now();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  readonly #onAbort = () => this.#stop("cancelled");
+
+  #arm(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const leftMs = this.#isPaused ? this.#limitMs : this.#lastMs + this.#limitMs - performance.now();
+      if (leftMs > 0) this.#arm(leftMs);
+      else this.#stop(`nothing came for ${secondsOf(this.#limitMs)} s`);
+    }, ms);
+  }
+
+  /** A read that waits gets nothing then, and sees why. */
+  #stop(reason: string): void {
+    this.#failure = new StalledError(reason);
+    // One that broke by itself meanwhile refuses this, and says so to whoever reads it.
+    this.#reader.cancel().catch(() => undefined);
   }
 }

@@ -13,6 +13,8 @@ export interface OpenFile {
   readonly path: string;
   /** Writes all of `bytes` at the file's end (append) or current position (create). @throws {IoError} */
   write(bytes: Uint8Array): void;
+  /** As `write`, on another thread where there is one. One at a time; `bytes` must stay as they are until it resolves. */
+  writeAsync(bytes: Uint8Array): Promise<void>;
   /** Reads up to `into.length` bytes at `offset`; returns how many, 0 at the end. @throws {IoError} */
   readAt(into: Uint8Array, offset: number): number;
   size(): number;

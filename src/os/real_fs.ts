@@ -156,6 +156,18 @@ class RealFile implements OpenFile {
     });
   }
 
+  async writeAsync(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < bytes.length;) {
+        const written = await this.file.write(at === 0 ? bytes : bytes.subarray(at));
+        if (written <= 0) throw new Error("the system took no bytes");
+        at += written;
+      }
+    } catch (cause) {
+      throw new IoError("write", this.path, cause);
+    }
+  }
+
   readAt(into: Uint8Array, offset: number): number {
     return attempt("read", this.path, () => {
       this.file.seekSync(offset, Deno.SeekMode.Start);

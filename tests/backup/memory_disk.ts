@@ -155,12 +155,15 @@ export class MemoryDisk implements FileSystem {
 
   #open(path: string, operation: string): OpenFile {
     const node = this.#node(path, operation);
+    const write = (bytes: Uint8Array) => {
+      this.beforeWrite(path);
+      node.bytes = concatBytes([node.bytes, bytes]);
+    };
     return {
       path,
-      write: (bytes) => {
-        this.beforeWrite(path);
-        node.bytes = concatBytes([node.bytes, bytes]);
-      },
+      write,
+      // deno-lint-ignore require-await -- what it throws is a rejection
+      writeAsync: async (bytes) => write(bytes),
       readAt: (into, offset) => {
         const part = node.bytes.subarray(offset, offset + into.length);
         into.set(part);

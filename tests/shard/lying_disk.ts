@@ -204,16 +204,19 @@ export class LyingDisk implements FileSystem {
       this.#call("sync", path);
       node.sync();
     };
+    const write = (bytes: Uint8Array) => {
+      check();
+      this.calls++;
+      const failure = this.onCall("write", path, bytes);
+      node.modifiedMs = this.nowMs;
+      node.write(failure ? bytes.slice(0, failure.arrive) : bytes);
+      if (failure) throw failure.error;
+    };
     return {
       path,
-      write: (bytes) => {
-        check();
-        this.calls++;
-        const failure = this.onCall("write", path, bytes);
-        node.modifiedMs = this.nowMs;
-        node.write(failure ? bytes.slice(0, failure.arrive) : bytes);
-        if (failure) throw failure.error;
-      },
+      write,
+      // deno-lint-ignore require-await -- what it throws is a rejection
+      writeAsync: async (bytes) => write(bytes),
       readAt: (into, offset) => {
         check();
         this.#call("read", path);

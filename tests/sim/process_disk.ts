@@ -202,17 +202,20 @@ export class ProcessDisk implements FileSystem {
       check();
       syncNow();
     };
+    const write = (bytes: Uint8Array) => {
+      check();
+      const failure = this.#call("write", path, bytes.length);
+      node.modifiedMs = this.#disk.mtime();
+      const arriving = failure ? bytes.slice(0, failure.arrive) : bytes;
+      if (intercept?.holdsBack?.(path)) held.push(arriving.slice());
+      else node.append(arriving);
+      if (failure) throw ioError("write", path, failure.code);
+    };
     return {
       path,
-      write: (bytes) => {
-        check();
-        const failure = this.#call("write", path, bytes.length);
-        node.modifiedMs = this.#disk.mtime();
-        const arriving = failure ? bytes.slice(0, failure.arrive) : bytes;
-        if (intercept?.holdsBack?.(path)) held.push(arriving.slice());
-        else node.append(arriving);
-        if (failure) throw ioError("write", path, failure.code);
-      },
+      write,
+      // deno-lint-ignore require-await -- what it throws is a rejection
+      writeAsync: async (bytes) => write(bytes),
       readAt: (into, offset) => {
         check();
         this.#check("read", path);
