@@ -4,11 +4,13 @@
  *
  * @module
  */
+import { examples as repository } from "./examples_repository.ts";
 import { examples as segment } from "./examples_segment.ts";
 import { examples as terms } from "./examples_terms.ts";
 import { examples as wal } from "./examples_wal.ts";
 
 export const examples: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
+  ...repository,
   ...segment,
   ...terms,
   ...wal,
