@@ -9,6 +9,7 @@ import type { Repository } from "../backup/repository.ts";
 import { openDestination, openRepository } from "../control/open_repository.ts";
 import type { ObjectStore } from "../objectstore/store.ts";
 import { type Command, type Flag, type ParsedArguments, UsageError } from "./arguments.ts";
+import { ADOPT, runAdopt } from "./backup_adopt.ts";
 import { deleteOne, PRUNE_FLAGS, pruneBackups, setPin } from "./backup_change.ts";
 import { listBackups, showBackup } from "./backup_look.ts";
 import { probeDestination } from "./backup_probe.ts";
@@ -54,10 +55,10 @@ const PROBE = subcommand("probe", "tries what a store really does: exit 0 fit, 1
 
 export const BACKUP: Command = {
   name: "backup",
-  summary: "lists, verifies, prunes, pins and deletes backups, probes their store",
+  summary: "lists, verifies, prunes, pins and deletes backups, probes their store, adopts a stream",
   operands: [],
   flags: [],
-  subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, PROBE],
+  subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, PROBE, ADOPT],
 };
 
 /** What each does with the open repository. @returns The exit status. */
@@ -110,6 +111,8 @@ export async function runBackup(
 }
 
 /** The command as a process: over the real disk, the real clock and the standard streams. */
-export function backupProcess(parsed: Parsed, config: Pick<Config, "repositories">): Promise<number> {
-  return runBackup(systemEnvironment("backup"), parsed, config);
+export function backupProcess(parsed: Parsed, config: Config): Promise<number> {
+  const environment = systemEnvironment("backup");
+  if (parsed.command === ADOPT) return runAdopt(environment, parsed.flags, config);
+  return runBackup(environment, parsed, config);
 }

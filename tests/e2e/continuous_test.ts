@@ -24,34 +24,30 @@ function toml({ s3, endpoint, walSync, prefix }: {
 }
 
 async function shipping(server: ServerProcess): Promise<void> {
-  for (const until = performance.now() + 60_000;;) {
-    const { body } = await server.json("/v1/admin/continuous") as Answer;
-    if (body.state === "shipping") return;
-    assert(performance.now() < until, JSON.stringify(body));
+  const ask = () => server.json("/v1/admin/continuous") as Promise<Answer>;
+  await until(ask, ({ body }) => body.state === "shipping");
+}
+
+async function until(ask: () => Promise<Answer>, isSo: (answer: Answer) => boolean): Promise<Answer> {
+  for (const end = performance.now() + 60_000;;) {
+    const answer = await ask();
+    if (isSo(answer)) return answer;
+    assert(performance.now() < end, JSON.stringify(answer.body));
     await delay(20);
   }
 }
 
-/** Runs `xerj restore`. */
-async function restore(config: string, dataDir: string, ...more: string[]): Promise<void> {
+async function xerj(...words: string[]): Promise<{ code: number; text: string }> {
   const [command, ...args] = serverCommand(BINARY);
   // Not in one blocking call: the proxy lives in this process.
-  const { code, stdout, stderr } = await new Deno.Command(command!, {
-    args: [
-      ...args,
-      "restore",
-      "--config",
-      config,
-      "--from",
-      "bucket",
-      "--stream",
-      "main",
-      "--data-dir",
-      dataDir,
-      ...more,
-    ],
-  }).output();
-  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  const { code, stdout, stderr } = await new Deno.Command(command!, { args: [...args, ...words] }).output();
+  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+}
+
+/** Runs `xerj restore`. */
+async function restore(config: string, dataDir: string, ...more: string[]): Promise<void> {
+  const where = ["--config", config, "--from", "bucket", "--stream", "main", "--data-dir", dataDir];
+  const { code, text } = await xerj("restore", ...where, ...more);
   assertEquals(code, 0, text);
 }
 
@@ -190,3 +186,57 @@ Deno.test(
     });
   },
 );
+
+Deno.test(
+  { name: "a restored server ships into its original's stream once it has adopted it", ignore },
+  async () => {
+    await inBucket(async ({ s3, proxy }) => {
+      await inDirectory(async (root) => {
+        const config = toml({ s3, endpoint: proxy.endpoint, walSync: "replicated", prefix: "heir" });
+        const server = await startServer(withBinary({ dataDir: `${root}/box`, toml: config }));
+        try {
+          await shipping(server);
+          await fill(server, "logs", 0, 100);
+          await server.kill();
+          await restore(server.configPath, `${root}/heir`);
+          // It could not acknowledge a write before it ships.
+          const heirs = config.replace("replicated", "batched");
+          const heir = await startServer(withBinary({ dataDir: `${root}/heir`, toml: heirs, auth: true }));
+          try {
+            const authorization = { headers: { authorization: `ApiKey ${heir.key()}` } };
+            const refused = await until(
+              () => heir.json("/v1/admin/continuous", authorization) as Promise<Answer>,
+              ({ body }) => body.state === "refused",
+            );
+            assert(JSON.stringify(refused.body).includes("xerj backup adopt"), JSON.stringify(refused.body));
+            const where = ["--config", heir.configPath, "--data-dir", `${root}/heir`, "--url", heir.native];
+            const { code, text } = await xerj("backup", "adopt", ...where);
+            assertEquals([code, text.includes("ships there from now on")], [0, true], text);
+            await until(
+              () => heir.json("/v1/admin/continuous", authorization) as Promise<Answer>,
+              ({ body }) => body.state === "shipping",
+            );
+          } finally {
+            await heir.kill();
+            heir.remove();
+          }
+        } finally {
+          Deno.removeSync(server.configPath);
+        }
+      });
+    });
+  },
+);
+
+Deno.test({ name: "adopting without a server, or a key, says what is missing", ignore }, async () => {
+  await inDirectory(async (root) => {
+    const nobody = await xerj("backup", "adopt", "--data-dir", root, "--url", "http://127.0.0.1:9");
+    assertEquals(nobody.code, 2, nobody.text);
+    assert(nobody.text.includes("no server has made its key there"), nobody.text);
+    Deno.writeTextFileSync(`${root}/admin.key`, "0123456789abcdef0123\n");
+    const away = await xerj("backup", "adopt", "--data-dir", root, "--url", "http://127.0.0.1:9");
+    assertEquals(away.code, 2, away.text);
+    assert(away.text.includes("Cannot reach the server at http://127.0.0.1:9"), away.text);
+    assert(!away.text.includes("0123456789abcdef0123"), "a key is in a message");
+  });
+});

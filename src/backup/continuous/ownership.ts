@@ -48,8 +48,8 @@ export function foreignStream(place: string, stream: string, reason: string): St
   return new StreamError(`Cannot ship to stream ${stream} at ${place}: ${reason}`, {
     kind: "foreign",
     hint:
-      `nothing was written there. If the other server is gone for good, take the stream over with \`POST ` +
-      `/v1/admin/continuous/_adopt\` (what it holds stays restorable for its window); else ship under another [backup.continuous] ` +
-      `stream name`,
+      `nothing was written there. If the other server is gone for good, take the stream over with \`xerj backup adopt\` ` +
+      `or POST /v1/admin/continuous/_adopt (what it holds stays restorable for its window); else ship under another ` +
+      `[backup.continuous] stream name`,
   });
 }
