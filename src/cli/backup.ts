@@ -72,6 +72,10 @@ const WORK: ReadonlyMap<Command, (work: BackupWork, repository: Repository) => P
   [UNPIN, (work: BackupWork, repository: Repository) => setPin(work, repository, false)],
 ]);
 
+/** Commands that a person waits for, and that lose nothing when they are tried again. */
+const LOOKS: ReadonlySet<Command> = new Set([LIST, SHOW, PROBE]);
+const LOOK_GIVE_UP_MS = 15_000;
+
 type Parsed = Pick<ParsedArguments, "command" | "flags" | "operands">;
 
 /** @returns The exit status. */
@@ -92,7 +96,11 @@ export async function runBackup(
       sources: { fs, env, repositories: config.repositories },
     });
     const work: BackupWork = { environment, flags, operands, config, print };
-    store = openDestination(destination, environment);
+    const isLook = LOOKS.has(command);
+    store = openDestination(destination, {
+      ...environment,
+      ...(isLook ? { giveUpAfterMs: LOOK_GIVE_UP_MS } : {}),
+    });
     if (command === PROBE) return await probeDestination(work, store);
     const act = WORK.get(command);
     if (!act) throw new UsageError(`${command.name} is no command`);

@@ -21,17 +21,20 @@ export interface OpenOptions {
   readonly log?: Logger;
   /** Shared by all that is sent and fetched; undefined: no limit. */
   readonly bandwidth?: Bandwidth;
+  /** How long a store that cannot be reached is tried, ms; undefined: as long as backups do. */
+  readonly giveUpAfterMs?: number;
 }
 
 /** Opens the store without touching it. @throws {StoreError} "unsupported" */
 export function openDestination(destination: Destination, options: OpenOptions): ObjectStore {
   const { endpoint, region, credentials, pathStyle, caCertificate, storageClass } = destination;
-  const { fs, clock, random, log = silentLogger, bandwidth } = options;
+  const { fs, clock, random, log = silentLogger, bandwidth, giveUpAfterMs } = options;
   const store = openStore(destination.url, {
     directory: { fs, clock, random },
     s3: {
       clock,
       onRetry: (words) => log.warn("a request to the repository is tried again", { reason: words }),
+      ...(giveUpAfterMs === undefined ? {} : { giveUpAfterMs }),
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
       ...(credentials === undefined ? {} : { credentials }),

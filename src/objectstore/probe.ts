@@ -88,14 +88,19 @@ interface Step {
 export async function probeStore(store: ObjectStore, options: ProbeOptions = {}): Promise<ProbeReport> {
   const probe = new Probe(store, options);
   const checks: ProbeCheck[] = [];
+  let isThere = true;
   try {
     for (const step of probe.steps()) {
       const check = await tried(step);
       checks.push(check);
       options.onCheck?.(check);
     }
+  } catch (error) {
+    // Nobody is there who could delete anything.
+    isThere = !(error instanceof StoreError && error.kind === "unavailable" && checks.length === 0);
+    throw error;
   } finally {
-    await probe.cleanUp();
+    if (isThere) await probe.cleanUp();
   }
   const holds = (...names: readonly ProbeName[]) =>
     checks.every(({ name, ok }) => ok || !names.includes(name));
