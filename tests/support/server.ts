@@ -148,7 +148,21 @@ export function serverCommand(binary: string | undefined = Deno.env.get("XERJ_BI
     : [binary];
 }
 
+/** How often a server is started anew when others took its ports between the choice and the start. */
+const TRIES = 5;
+
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
+  for (let left = TRIES - 1;; left--) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      const isTaken = error instanceof Error && error.message.includes('"code":"EADDRINUSE"');
+      if (!isTaken || left === 0) throw error;
+    }
+  }
+}
+
+async function startOnce(options: ServerOptions): Promise<ServerProcess> {
   const dataDir = options.dataDir ?? Deno.makeTempDirSync({ prefix: "xerj-" });
   const native = freePort();
   let es = freePort();
