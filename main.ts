@@ -38,7 +38,7 @@ const setLog = (
 ) => configureLog({ level, format, isTerminal: stderrIsTerminal(), write: writeStderr });
 setLog(start.loaded.config.log);
 if (start.parsed.command === VERIFY) {
-  exit(await verifyProcess(start.parsed, start.loaded.config.server.dataDir));
+  exit(await verifyProcess(start.parsed, start.loaded.config));
 }
 if (BACKUP.subcommands?.includes(start.parsed.command)) {
   exit(await backupProcess(start.parsed, start.loaded.config));

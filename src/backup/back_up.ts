@@ -15,6 +15,7 @@ import { type Logger, silentLogger } from "../base/log.ts";
 import { sha256Hex } from "../format/sealed_json.ts";
 import { StoreError } from "../objectstore/store.ts";
 import type { FileSystem } from "../os/fs.ts";
+import type { BackupOutcome } from "./backup_outcome.ts";
 import { type BackupFile, hashFile, hashPiece, type LocalPiece, PIECE_BYTES } from "./content.ts";
 import { encodePiece } from "./encode_piece.ts";
 import { DamagedFileError, RepositoryError } from "./error.ts";
@@ -41,6 +42,7 @@ import type { ReadHead, Repository } from "./repository.ts";
 import { fileKey, type Holdings, readHoldings } from "./reuse.ts";
 
 export type { BackupFile } from "./content.ts";
+export type { BackupOutcome } from "./backup_outcome.ts";
 
 /** Files up to this size are in the manifest itself. */
 const INLINE_BYTES = 4096;
@@ -101,24 +103,6 @@ export interface BackUpOptions {
   readonly pieceBytes?: number;
 }
 
-export interface BackupOutcome {
-  readonly id: string;
-  /** Sent now: objects, not the manifest. 0 when nothing changed. */
-  readonly bytes: number;
-  /** Of all files. */
-  readonly bytesTotal: number;
-  readonly files: number;
-  readonly objectsPut: number;
-  readonly objectsReused: number;
-  /** Objects that a listed backup names and that are gone or have another size; they were sent again for this backup. */
-  readonly objectsMissing: readonly string[];
-  readonly manifest: string;
-  readonly manifestBytes: number;
-  readonly durationMs: number;
-  /** How often another change of the head came first. */
-  readonly retries: number;
-}
-
 /**
  * Makes one backup. When this resolves it is listed and restorable.
  *
@@ -175,9 +159,12 @@ class BackUp {
   /** Contents that are being placed. */
   readonly #placing = new Map<string, Promise<void>>();
   readonly #missing = new Set<string>();
+  readonly #affected = new Set<string>();
+  readonly #uploadsLeft = new Set<string>();
   #journal: Journal | undefined;
   #manifest: StoredManifest | undefined;
   #plainNameUsed = false;
+  #locksExtended = 0;
   readonly #bytesTotal: number;
   /** As the store reports it, also of parts that it takes again. */
   #uploadedBytes = 0;
@@ -287,7 +274,8 @@ class BackUp {
         if (!(error instanceof StoreError) || (error.kind !== "denied" && error.kind !== "unsupported")) {
           throw error;
         }
-        this.#log.debug("Cannot end an unfinished upload", { object, error: error.message });
+        this.#uploadsLeft.add(object);
+        this.#log.warn("Cannot end an unfinished upload", { object, error: error.message });
       }
     });
   }
@@ -400,9 +388,11 @@ class BackUp {
         return;
       }
       this.#missing.add(held.object);
+      const backups = head.backups.filter(({ manifest }) => held.holders.has(manifest)).map(({ id }) => id);
+      for (const id of backups) this.#affected.add(id);
       this.#log.warn("A listed backup's object is gone or cut: it is sent again for this one", {
         object: held.object,
-        backups: head.backups.filter(({ manifest }) => held.holders.has(manifest)).map(({ id }) => id),
+        backups,
       });
     }
     const earlier = this.#journal?.objects.get(content);
@@ -447,11 +437,20 @@ class BackUp {
     }
   }
 
+  /** Whether it is there, whole as far as its size says; its lock is extended where that is needed. */
   async #isThere(
     { object, bytes }: { object: string; bytes: number },
     signal: AbortSignal,
   ): Promise<boolean> {
-    return (await this.#repository.store.head(object, { signal }))?.sizeBytes === bytes;
+    const { store, clock } = this.#repository;
+    const found = await store.head(object, { signal });
+    if (found?.sizeBytes !== bytes) return false;
+    const { lock } = store;
+    if (lock && (found.lockedUntilMs ?? 0) < clock.nowMs() + lock.leastMs) {
+      await lock.extend(object, { signal });
+      this.#locksExtended++;
+    }
+    return true;
   }
 
   /** Stores the manifest, unless the one of the last round still says the same. */
@@ -534,6 +533,9 @@ class BackUp {
       objectsPut: this.#objectsPut,
       objectsReused: [...this.#placements.values()].filter(({ holders }) => holders).length,
       objectsMissing: [...this.#missing],
+      backupsAffected: [...this.#affected].sort(),
+      uploadsLeft: [...this.#uploadsLeft].sort(),
+      locksExtended: this.#locksExtended,
       manifest: listed.manifest,
       manifestBytes: listed.manifestBytes,
       ...times,

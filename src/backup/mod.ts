@@ -32,10 +32,14 @@ export {
 export { applyRetention, expiredBackups, type RetentionPolicy } from "./retention.ts";
 export type { Rename, Selection } from "./selection.ts";
 export {
-  type DamagedObject,
   type HealOptions,
   type HealOutcome,
+  type HealProgress,
   healRepository,
+  type UnhealedObject,
+} from "./heal_repository.ts";
+export {
+  type DamagedObject,
   type VerifyOptions,
   type VerifyProgress,
   type VerifyReport,

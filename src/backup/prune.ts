@@ -7,6 +7,8 @@
  *    else replaced it: begin again.
  * 3. Only now delete what the head condemns. Then take what is gone out of `condemned`, with a later replacement.
  *
+ * Before the head is replaced it is tried whether the credentials may delete at all: else nothing changes.
+ *
  * A prune that stops anywhere is finished by the next; one that comes back late deletes names that nothing uses again.
  *
  * What a sweep spares by epoch, not by time: objects of backups that began at most `graceEpochs` sweeps ago. A backup
@@ -29,6 +31,8 @@ const MAX_CONDEMNED = 20_000;
 const DELETE_BATCH = 1000;
 const PARALLEL_MANIFESTS = 8;
 const MAX_ATTEMPTS = 100;
+/** Never there: whether it may be deleted tells whether anything may. */
+const NOTHING = `${OBJECT_PREFIX}nothing`;
 
 export interface PruneOptions {
   /** Removes what it does not keep; undefined: removes no backup. */
@@ -61,7 +65,7 @@ export interface PruneOutcome {
  * Removes backups and sweeps garbage.
  *
  * @throws {RepositoryError} "damaged": a listed backup's manifest cannot be read, so that nobody can say what it needs;
- * nothing was condemned. "no_backup", "contended". @throws {StoreError}
+ * nothing was condemned. "no_backup", "contended". @throws {StoreError} "denied": the credentials may not delete.
  */
 export function prune(repository: Repository, options: PruneOptions = {}): Promise<PruneOutcome> {
   return new Prune(repository, options, true).run();
@@ -120,6 +124,7 @@ class Prune {
   #undeleted = 0;
   #undeletedReason = "";
   #retries = 0;
+  #mayDelete = false;
 
   constructor(repository: Repository, options: PruneOptions, isSweep: boolean) {
     this.#repository = repository;
@@ -134,6 +139,7 @@ class Prune {
       const leaving = this.#removed === undefined ? this.#leaving(read.head) : [];
       const marked = await this.#mark(read.head, leaving);
       if (!marked) return this.#outcome();
+      await this.#checkRights(marked.change.condemned!);
       if (!await this.#repository.replaceHead(read, marked.change, this.#options.signal)) {
         this.#retries++;
         continue;
@@ -144,6 +150,24 @@ class Prune {
       if (!marked.isCut || this.#undeleted > 0) return this.#outcome();
     }
     throw contended(this.#repository);
+  }
+
+  /** @throws {StoreError} "denied": nothing was changed. */
+  async #checkRights(condemned: readonly string[]): Promise<void> {
+    if (this.#mayDelete || condemned.length === 0) return;
+    const { signal } = this.#options;
+    const { store } = this.#repository;
+    try {
+      await store.delete([NOTHING], signal ? { signal } : {});
+      this.#mayDelete = true;
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== "denied") throw error;
+      throw new StoreError(`Cannot delete at ${store.place}: the credentials may not; nothing was changed`, {
+        kind: "denied",
+        hint: "prune under another identity, which has s3:DeleteObject",
+        cause: error,
+      });
+    }
   }
 
   /** Backups that are to be removed. */

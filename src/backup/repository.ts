@@ -38,6 +38,8 @@ export interface RepositoryOptions {
   /** The operator's word that nobody else ever writes here: lets a store without conditional writes be used. */
   readonly singleWriter?: boolean;
   readonly log?: Logger;
+  /** What was learnt on the way here that the operator should know, in words. */
+  readonly warnings?: readonly string[];
 }
 
 /** A head as it was read, to be replaced only while it is still there. */
@@ -69,8 +71,11 @@ export class Repository {
     this.clock = options.clock;
     this.log = options.log ?? silentLogger;
     this.#conditional = isConditional(options);
-    this.warnings = this.#conditional ? [] : [
-      `${store.place} lacks conditional writes: a second server that writes there would break backups unnoticed`,
+    this.warnings = [
+      ...(options.warnings ?? []),
+      ...(this.#conditional ? [] : [
+        `${store.place} lacks conditional writes: a second server that writes there would break backups unnoticed`,
+      ]),
     ];
   }
 

@@ -1,5 +1,5 @@
 /**
- * Proving that a repository holds what its head lists, and sending again what it does not.
+ * Proving that a repository holds what its head lists; what it does not, `heal_repository.ts` sends again.
  *
  * - quick: every listed manifest against its hash, every object by HEAD: there, and of the right size.
  * - sample: quick, and a share of the objects as in full.
@@ -9,10 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import { StoreError } from "../objectstore/store.ts";
-import type { FileSystem } from "../os/fs.ts";
-import { type BackupFile, hashFile, type LocalPiece, PIECE_BYTES } from "./content.ts";
-import { encodePiece } from "./encode_piece.ts";
-import { DamagedFileError, RepositoryError } from "./error.ts";
+import { RepositoryError } from "./error.ts";
 import { fetchPiece } from "./fetch_piece.ts";
 import type { ListedBackup } from "./head.ts";
 import type { BackupManifest, Piece } from "./manifest.ts";
@@ -66,7 +63,7 @@ export interface VerifyReport {
 }
 
 /** An object with all that lists it. */
-interface Used {
+export interface Used {
   readonly piece: Piece;
   readonly backups: string[];
   /** Of the newest backup that names it. */
@@ -133,7 +130,7 @@ export async function verifyRepository(
 }
 
 /** Objects that listed backups name, each once; damaged manifests are noted. */
-async function usedObjects(
+export async function usedObjects(
   repository: Repository,
   backups: readonly ListedBackup[],
   { damaged, signal }: { readonly damaged: DamagedObject[]; readonly signal?: AbortSignal },
@@ -189,7 +186,7 @@ function damageOf(one: Used, problem: DamagedObject["problem"], reason: string):
 }
 
 /** Reads an object whole. @returns undefined: it is right. */
-async function whatIsWrong(
+export async function whatIsWrong(
   repository: Repository,
   piece: Piece,
   options: {
@@ -228,123 +225,4 @@ function sample(repository: Repository, objects: readonly Used[], share: number)
     rest.pop();
   }
   return chosen;
-}
-
-export interface HealOptions {
-  /** Local files that may hold what is lost, such as those of live segments; only those of fitting size are read. */
-  readonly files: readonly BackupFile[];
-  readonly fs: FileSystem;
-  readonly signal?: AbortSignal;
-  /** As the backups were made with; default 64 MiB. */
-  readonly pieceBytes?: number;
-}
-
-export interface HealOutcome {
-  /** Objects that are right again. */
-  readonly healed: readonly string[];
-  /** No local file holds their bytes; their backups stay damaged. */
-  readonly unhealed: readonly DamagedObject[];
-  readonly bytes: number;
-}
-
-/**
- * Stores damaged and missing objects again, under the names that manifests know, from local files with the same bytes.
- * Only for objects that listed backups name: no prune has condemned or will delete those names. Manifests cannot be
- * healed.
- *
- * @param damaged As `verifyRepository` found them. @throws {StoreError} @throws {IoError}
- */
-export async function healRepository(
-  repository: Repository,
-  damaged: readonly DamagedObject[],
-  { files, fs, signal, pieceBytes = PIECE_BYTES }: HealOptions,
-): Promise<HealOutcome> {
-  const stillListed = await listedObjects(repository, signal);
-  const wanted = damaged.filter(({ object, piece }) => piece && stillListed.has(object));
-  const local = await findLocal(wanted.map(({ piece }) => piece!), { files, fs, pieceBytes });
-  const healed: string[] = [];
-  const unhealed = damaged.filter(({ piece }) => !piece);
-  let bytes = 0;
-  await forEachParallel(
-    wanted,
-    { limit: PARALLEL_OBJECTS, ...(signal ? { signal } : {}) },
-    async (one, signal) => {
-      const piece = one.piece!;
-      const source = local.get(piece.sha256);
-      const sent = source && await sendAgain(repository, piece, { source, fs, signal });
-      if (sent === undefined) {
-        unhealed.push(one);
-        return;
-      }
-      bytes += sent;
-      healed.push(one.object);
-      repository.log.info("A damaged object of the backup repository was stored again from a local file", {
-        object: one.object,
-        backups: one.backups,
-        file: source!.file.path,
-      });
-    },
-  );
-  return { healed: healed.sort(), unhealed, bytes };
-}
-
-async function listedObjects(repository: Repository, signal: AbortSignal | undefined): Promise<Set<string>> {
-  const { head } = await repository.readHead(signal);
-  const used = await usedObjects(repository, head.backups, { damaged: [], ...(signal ? { signal } : {}) });
-  return new Set(used.map(({ piece }) => piece.object));
-}
-
-/** Local pieces that hold wanted bytes, by their SHA-256. */
-async function findLocal(
-  wanted: readonly Piece[],
-  { files, fs, pieceBytes }: {
-    readonly files: readonly BackupFile[];
-    readonly fs: FileSystem;
-    readonly pieceBytes: number;
-  },
-): Promise<Map<string, LocalPiece>> {
-  const hashes = new Set(wanted.map(({ sha256 }) => sha256));
-  const sizes = new Set(wanted.map(({ plainBytes }) => plainBytes));
-  const found = new Map<string, LocalPiece>();
-  for (const file of files) {
-    if (found.size === hashes.size) break;
-    const isWhole = file.sizeBytes <= pieceBytes;
-    const mayFit = isWhole
-      ? sizes.has(file.sizeBytes) && (file.sha256 === undefined || hashes.has(file.sha256))
-      : sizes.has(pieceBytes) || sizes.has(file.sizeBytes % pieceBytes);
-    if (!mayFit) continue;
-    try {
-      for (const piece of (await hashFile(fs, file, pieceBytes)).pieces) {
-        if (hashes.has(piece.sha256)) found.set(piece.sha256, piece);
-      }
-    } catch (error) {
-      // Damaged itself: no source for healing; scrubbing finds and reports it.
-      if (!(error instanceof DamagedFileError)) throw error;
-    }
-  }
-  return found;
-}
-
-/** @returns Bytes sent; undefined: the same bytes cannot be made into an object of the size that manifests state. */
-async function sendAgain(
-  repository: Repository,
-  piece: Piece,
-  { source, fs, signal }: {
-    readonly source: LocalPiece;
-    readonly fs: FileSystem;
-    readonly signal: AbortSignal;
-  },
-): Promise<number | undefined> {
-  const { store, cipher, random } = repository;
-  const compress = piece.encoding === "zstd" || piece.encoding === "zstd+aes";
-  const content = repository.contentName(piece.sha256);
-  const encoded = await encodePiece(source, { fs, compress, cipher, content, random });
-  try {
-    // Another version of zstd may make another size: manifests, which say the size, cannot change.
-    if (encoded.encoding !== piece.encoding || encoded.source.sizeBytes !== piece.bytes) return undefined;
-    await store.putFile(piece.object, encoded.source, { signal });
-    return piece.bytes;
-  } finally {
-    encoded.close();
-  }
 }

@@ -13,6 +13,7 @@ import { ADOPT, runAdopt } from "./backup_adopt.ts";
 import { deleteOne, PRUNE_FLAGS, pruneBackups, setPin } from "./backup_change.ts";
 import { listBackups, showBackup } from "./backup_look.ts";
 import { probeDestination } from "./backup_probe.ts";
+import { UNDELETE_FLAGS, undeleteBackups } from "./backup_undelete.ts";
 import type { BackupWork } from "./backup_work.ts";
 import { VERIFY_FLAGS, verifyBackups } from "./backup_verify.ts";
 import { type CommandEnvironment, systemEnvironment } from "./command_environment.ts";
@@ -51,14 +52,19 @@ const PRUNE = subcommand("prune", "removes old backups, and what no backup needs
 const DELETE = subcommand("delete", "removes one backup, and what only it needs", { operands: ["ID"] });
 const PIN = subcommand("pin", "keeps a backup, whatever the retention says", { operands: ["ID"] });
 const UNPIN = subcommand("unpin", "leaves a backup to the retention again", { operands: ["ID"] });
+const UNDELETE = subcommand(
+  "undelete",
+  "brings back what was deleted or overwritten, out of a bucket that keeps versions",
+  { flags: UNDELETE_FLAGS },
+);
 const PROBE = subcommand("probe", "tries what a store really does: exit 0 fit, 1 unfit, 2 cannot say");
 
 export const BACKUP: Command = {
   name: "backup",
-  summary: "lists, verifies, prunes, pins and deletes backups, probes their store, adopts a stream",
+  summary: "lists, verifies, prunes, pins, deletes and undeletes backups, probes their store, adopts a stream",
   operands: [],
   flags: [],
-  subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, PROBE, ADOPT],
+  subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, UNDELETE, PROBE, ADOPT],
 };
 
 /** What each does with the open repository. @returns The exit status. */
@@ -82,7 +88,7 @@ type Parsed = Pick<ParsedArguments, "command" | "flags" | "operands">;
 export async function runBackup(
   environment: CommandEnvironment,
   { command, flags, operands }: Parsed,
-  config: Pick<Config, "repositories">,
+  config: Pick<Config, "repositories" | "server">,
 ): Promise<number> {
   const asJson = flags.has("json");
   const { fs, env, writeStdout, writeStderr, signal } = environment;
@@ -102,11 +108,15 @@ export async function runBackup(
       ...(isLook ? { giveUpAfterMs: LOOK_GIVE_UP_MS } : {}),
     });
     if (command === PROBE) return await probeDestination(work, store);
+    const open = async (): Promise<Repository> => {
+      const repository = await openRepository(store!, destination, { ...environment, create: false, signal });
+      isOpen = true;
+      return repository;
+    };
+    if (command === UNDELETE) return await undeleteBackups(work, store, open);
     const act = WORK.get(command);
     if (!act) throw new UsageError(`${command.name} is no command`);
-    const repository = await openRepository(store, destination, { ...environment, create: false, signal });
-    isOpen = true;
-    return await act(work, repository);
+    return await act(work, await open());
   } catch (error) {
     const failure = commandFailure(error, { isOpen });
     if (!failure) throw error;

@@ -14,6 +14,7 @@ import { damagedSegments } from "../shard/repair/candidates.ts";
 import { turnedBitOfSealed } from "../shard/repair/correct_bit.ts";
 import { type Correction, manifestCorrections, segmentCorrections } from "../shard/repair/corrections.ts";
 import { isSealed } from "../shard/repair/sealed_bit.ts";
+import { type FetchReport, fetchSegments, type LostFiles } from "../shard/repair/fetch_segments.ts";
 import { restoreFile } from "../shard/repair/restore_file.ts";
 import { planSegmentRepair } from "../shard/repair/segment_plan.ts";
 import { repairSegments, type SegmentRepairReport } from "../shard/repair/segment_repair.ts";
@@ -44,6 +45,7 @@ export type Repair =
     readonly aside: readonly string[];
     readonly lost: LostOperations;
   }
+  | { readonly kind: "fetched"; readonly directory: string } & FetchReport
   | { readonly kind: "segments"; readonly directory: string } & SegmentRepairReport;
 
 /**
@@ -55,7 +57,12 @@ export type Repair =
 export async function repairDirectory(
   options: DirectoryOptions & { readonly random: Random },
   dataDir: string,
-  { wal, segments }: { readonly wal: boolean; readonly segments: boolean },
+  { wal, segments, lost }: {
+    readonly wal: boolean;
+    readonly segments: boolean;
+    /** Where whole files may be had before anything is rebuilt. */
+    readonly lost?: LostFiles | undefined;
+  },
 ): Promise<Repair[]> {
   const { fs, clock, bootId, random, pause } = options;
   if (!fs.exists(dataDir)) throw new IoError("open", dataDir, new Error("No such directory (os error 2)"));
@@ -85,6 +92,8 @@ export async function repairDirectory(
       if (!segments) continue;
       const turned = turnBack(fs, directory, (await look()).files);
       if (turned) repairs.push(turned);
+      const fetched = lost && await fetchLost(fs, directory, { look: await look(), lost });
+      if (fetched) repairs.push(fetched);
       const { files, opening } = await look();
       // Where no other one opens, an unreadable manifest is all there is to tell of the shard.
       const manifests = opening?.kind === "opens" ? files.problems.manifests.map(({ file }) => file) : [];
@@ -141,6 +150,29 @@ function turnBack(fs: FileSystem, directory: string, files: ShardFiles): Repair 
     restoreFile(fs, path, { bits, aside: asideFolder(directory), poison })
   );
   return { kind: "bits", directory, corrections, aside };
+}
+
+/** Before anything is rebuilt with a loss: the very bytes, from a repository. */
+async function fetchLost(
+  fs: FileSystem,
+  directory: string,
+  { look: { files, opening }, lost }: {
+    readonly look: Pick<Awaited<ReturnType<typeof verifyShard>>, "files" | "opening">;
+    readonly lost: LostFiles;
+  },
+): Promise<Repair | undefined> {
+  const needed = new Set(
+    opening?.kind === "opens" ? opening.account.problems.map(({ segment }) => segment) : [],
+  );
+  const isRefused = opening?.kind === "refused";
+  const wanted = new Set(
+    [...damagedSegments(files)].filter((number) =>
+      isRefused || needed.has(number) || files.segments.has(number)
+    ),
+  );
+  const poison = new Poison(`shard in ${directory}`);
+  const report = await fetchSegments(fs, directory, { files, wanted, lost, poison });
+  return report && { kind: "fetched", directory, ...report };
 }
 
 function shardsOf(

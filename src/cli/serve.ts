@@ -15,8 +15,11 @@ import { ContinuousShipper } from "../control/continuous.ts";
 import { RemoteRounds } from "../control/continuous_node.ts";
 import { type Destination, namedDestination, placeOf } from "../control/destination.ts";
 import { isHalfRestored, Restores } from "../control/restores.ts";
+import { SegmentHealer } from "../control/segment_healer.ts";
 import { Schedules } from "../control/schedules.ts";
 import { DirectorySnapshots } from "../control/snapshots.ts";
+import { VerifySchedules } from "../control/verify_schedules.ts";
+import { Verifications } from "../control/verifications.ts";
 import { type Catalog, openCatalog } from "../engine/catalog.ts";
 import { Engine } from "../engine/engine.ts";
 import type { HealthWarning } from "../engine/health.ts";
@@ -127,6 +130,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       limits: engineLimits(config),
       boot: { bootId: bootId(), isCopy: catalog.isCopy, cleanStop: catalog.cleanStop },
       onDeath: onFatal,
+      onDamagedFile: (file) => healer.suspect(file),
       onTimings: (timings) => metrics.measured(timings),
     });
     const shared = {
@@ -165,12 +169,34 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       version: VERSION,
       instanceId: catalog.instanceId,
       bandwidth: () => config.backup.bandwidthMbPerSec * 1024 * 1024,
+      onDamagedFile: (file) => healer.suspect(file),
     });
     const restores = new Restores({ engine, backups, fs, clock, log, dataDir });
+    const verifications = new Verifications({ engine, backups, fs, clock, log, dataDir });
     const secrets = { env: environment, readFile: (path: string) => fs.readFile(path) };
     const namedRepository = (name: string) => namedDestination(name, config.repositories, secrets);
+    const healer = new SegmentHealer({
+      engine,
+      backups,
+      fs,
+      clock,
+      log,
+      dataDir,
+      repositories: () => config.repositories,
+      named: namedRepository,
+      streams: (name) => {
+        const { enabled, repository, stream } = config.backupContinuous;
+        return enabled && repository === name ? [stream] : [];
+      },
+    });
     const schedules = new Schedules({
       backups,
+      log,
+      repositories: () => config.repositories,
+      named: namedRepository,
+    });
+    const verifySchedules = new VerifySchedules({
+      verifications,
       log,
       repositories: () => config.repositories,
       named: namedRepository,
@@ -206,7 +232,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         engine,
         metrics,
         snapshots,
-        backups: { backups, restores, named: namedRepository, continuous },
+        backups: { backups, restores, verifications, healer, named: namedRepository, continuous },
         facts: {
           version: VERSION,
           startedMonotonicMs,
@@ -217,7 +243,12 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
           },
           freeBytes: () => fs.freeBytes(dataDir),
           warnings: standingWarnings(config, catalog),
-          liveWarnings: () => [...schedules.warnings, ...continuous?.warnings ?? []],
+          liveWarnings: () => [
+            ...schedules.warnings,
+            ...verifications.warnings,
+            ...healer.warnings,
+            ...continuous?.warnings ?? [],
+          ],
           maxLineBytes: () => config.limits.maxLineBytes,
         },
       }),
@@ -272,6 +303,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       backups.removeLeftovers({ isCopy: catalog.isCopy });
       restores.removeLeftovers();
       schedules.start();
+      verifySchedules.reconfigured();
       continuous?.start();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
@@ -298,6 +330,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         config = reloadedConfig(config, next);
         backups.reconfigured();
         schedules.reconfigured();
+        verifySchedules.reconfigured();
         await engine.configure(nodeSettings(config, machine), engineLimits(config));
         if (config.tls.enabled) {
           const files = readTls(config);
@@ -308,6 +341,9 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       stop: async () => {
         notifier.stopping();
         schedules.stop();
+        verifySchedules.stop();
+        healer.stop();
+        verifications.stop();
         backups.stop();
         apps.native.stop();
         apps.es.stop();

@@ -12,10 +12,16 @@ import { stderrIsTerminal, writeStderr, writeStdout } from "../os/process.ts";
 import { systemRandom } from "../os/random.ts";
 import { realFileSystem } from "../os/real_fs.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
-import type { Command, ParsedArguments } from "./arguments.ts";
+import { explainedFailure } from "../control/backup_errors.ts";
+import type { Config } from "../config/config.ts";
+import { type Command, type ParsedArguments, UsageError } from "./arguments.ts";
+import { systemEnvironment } from "./command_environment.ts";
 import { halfRestored } from "./half_restored.ts";
+import { type OpenLostFiles, openLostFiles } from "./lost_files.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { repairDirectory } from "./repair_directory.ts";
+import { REPOSITORY_FLAGS } from "./repository_flags.ts";
+import { EXIT_USAGE } from "./start_up.ts";
 import { type DirectoryOptions, verdictOf, verifyDirectory } from "./verify_directory.ts";
 import { renderRepairs, renderText, repairsToJson, toJson } from "./verify_render.ts";
 
@@ -32,6 +38,18 @@ export const VERIFY: Command = {
       effect:
         "moves damaged segments and manifests aside and rebuilds what other files allow; deletes nothing",
     },
+    {
+      name: "from",
+      value: "REPOSITORY",
+      effect:
+        "with --repair: fetches damaged segments from backups first; s3://bucket/prefix, file:///path, or a name",
+    },
+    {
+      name: "stream",
+      value: "NAME",
+      effect: "with --from: what [backup.continuous] has shipped there is asked, too",
+    },
+    ...REPOSITORY_FLAGS,
   ],
 };
 
@@ -45,6 +63,8 @@ export interface VerifyOptions {
   readonly writeStdout: (text: string) => void;
   /** For the progress bar; undefined: no terminal. */
   readonly writeTerminal: ((text: string) => void) | undefined;
+  /** Opens what `--from` names; whatever it throws, nothing is repaired. */
+  readonly openLostFiles?: () => Promise<OpenLostFiles>;
 }
 
 /** Exit status of a repair that was not begun, and of a look that tells nothing. */
@@ -60,6 +80,10 @@ export async function runVerify(
   const deep = flags.has("deep");
   const asJson = flags.has("json");
   const repairs = { wal: flags.has("repair-wal"), segments: flags.has("repair") };
+  if (flags.has("from") && !repairs.segments) {
+    writeStdout("not repaired: --from goes with --repair\n");
+    return EXIT_USAGE;
+  }
   const bar = writeTerminal && new ProgressBar(writeTerminal, () => clock.monotonicMs());
   const directoryOptions: DirectoryOptions = {
     ...options,
@@ -72,18 +96,21 @@ export async function runVerify(
   const path = dataDir.length > 1 ? dataDir.replace(/\/+$/, "") : dataDir;
   let repaired: Awaited<ReturnType<typeof repairDirectory>> = [];
   if (repairs.wal || repairs.segments) {
+    let lost: OpenLostFiles | undefined;
     try {
       if (isHalfRestored(options.fs, path)) throw halfRestored(path);
-      repaired = await repairDirectory({ ...directoryOptions, random: options.random }, path, repairs);
+      // First of all: what could have been fetched must not be rebuilt with a loss because nobody could be asked.
+      if (flags.has("from")) lost = await options.openLostFiles?.();
+      const environment = { ...directoryOptions, random: options.random };
+      repaired = await repairDirectory(environment, path, { ...repairs, lost });
     } catch (error) {
       bar?.clear();
-      const refused = error instanceof OpenRefusedError || error instanceof IoError ||
-        error instanceof RequestError;
-      if (!refused) throw error;
-      writeStdout(
-        asJson ? `${JSON.stringify({ error: error.message })}\n` : `not repaired: ${error.message}\n`,
-      );
+      const reason = refusal(error);
+      if (reason === undefined) throw error;
+      writeStdout(asJson ? `${JSON.stringify({ error: reason })}\n` : `not repaired: ${reason}\n`);
       return EXIT_UNKNOWN;
+    } finally {
+      lost?.close();
     }
   }
   const report = await verifyDirectory(directoryOptions, path);
@@ -97,11 +124,23 @@ export async function runVerify(
   return verdictOf(report);
 }
 
+/** Why nothing was repaired, in words; undefined: a mistake of ours. */
+function refusal(error: unknown): string | undefined {
+  const isPlain = error instanceof OpenRefusedError || error instanceof IoError ||
+    error instanceof UsageError;
+  if (isPlain) return error.message;
+  const explained = explainedFailure(error);
+  return explained instanceof RequestError ? explained.message : undefined;
+}
+
 /** How long a look works before timers and signals get their turn. */
 const SLICE_MS = 20;
 
 /** The command as a process: over the real disk, the real clock and the standard streams. */
-export function verifyProcess(parsed: Pick<ParsedArguments, "flags">, dataDir: string): Promise<number> {
+export function verifyProcess(
+  parsed: Pick<ParsedArguments, "flags">,
+  config: Pick<Config, "repositories" | "server">,
+): Promise<number> {
   const clock = systemClock();
   let pausedMs = clock.monotonicMs();
   const pause = (): Promise<void> => {
@@ -123,6 +162,7 @@ export function verifyProcess(parsed: Pick<ParsedArguments, "flags">, dataDir: s
     pause,
     writeStdout,
     writeTerminal: stderrIsTerminal() ? writeStderr : undefined,
+    openLostFiles: () => openLostFiles(systemEnvironment("verify"), parsed.flags, config),
   };
-  return runVerify(options, parsed, dataDir);
+  return runVerify(options, parsed, config.server.dataDir);
 }

@@ -129,12 +129,22 @@ export function renderRepairs(repairs: readonly Repair[]): string {
 function renderRepair(repair: Repair): string {
   if (repair.kind === "wal") return renderWal(repair);
   if (repair.kind === "segments") return renderSegments(repair);
+  if (repair.kind === "fetched") return renderFetched(repair);
   const lines = repair.corrections.map(({ path, bits }) =>
     `REPAIRED: ${path}: turned back ${
       bits.map(({ offset, bit }) => `bit ${bit} of byte ${offset}`).join(", ")
     }`
   );
   return [...lines, `  kept: ${repair.aside.join(", ")}`, "  lost: nothing"].join("\n");
+}
+
+function renderFetched({ fetched, absent, aside }: Extract<Repair, { kind: "fetched" }>): string {
+  return [
+    ...fetched.map(({ path, from }) => `REPAIRED: ${path}: fetched from ${from}`),
+    ...(aside.length > 0 ? [`  kept: ${aside.join(", ")}`] : []),
+    ...(fetched.length > 0 ? ["  lost: nothing of these files"] : []),
+    ...absent.map(({ path, why }) => `NOT FETCHED: ${path}: ${why}`),
+  ].join("\n");
 }
 
 /** Ids named in text; `--json` has them all. */
@@ -200,6 +210,9 @@ export function repairsToJson(repairs: readonly Repair[]) {
     const { directory, aside } = repair;
     if (repair.kind === "wal") {
       return { kind: "wal", directory, cut: repair.cut ?? null, aside, lost: repair.lost };
+    }
+    if (repair.kind === "fetched") {
+      return { kind: "fetched", directory, aside, fetched: repair.fetched, absent: repair.absent };
     }
     if (repair.kind === "bits") return { kind: "bits", directory, aside, corrections: repair.corrections };
     return { kind: "segments", directory, aside, rebuilt: repair.rebuilt ?? null };

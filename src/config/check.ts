@@ -90,9 +90,13 @@ function checkRepositories(
   const repositories: Record<string, RepositoryConfig> = {};
   for (const [name, { values, line }] of found) {
     const repository = repositories[name] = resolveRepository(values);
-    const cron = repository.schedule === "" ? undefined : cronProblem(repository.schedule);
-    if (cron !== undefined) {
-      problems.push({ line, reason: `[${REPOSITORIES}.${name}] schedule cannot be used: ${cron}` });
+    for (
+      const [key, text] of [["schedule", repository.schedule], ["verify_schedule", repository.verifySchedule]]
+    ) {
+      const cron = text === "" ? undefined : cronProblem(text!);
+      if (cron !== undefined) {
+        problems.push({ line, reason: `[${REPOSITORIES}.${name}] ${key} cannot be used: ${cron}` });
+      }
     }
     if (!/^(s3|file):\/\/./.test(repository.destination)) {
       problems.push({

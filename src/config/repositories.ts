@@ -54,6 +54,12 @@ export const REPOSITORY_KEYS = {
     effect:
       'When to back up everything, as cron has it: "0 3 * * *" is 03:00 UTC daily. Empty: never by itself.',
   }),
+  verifySchedule: text({
+    default: "",
+    effect:
+      "When to look whether the backups are there, as cron has it: manifests, sizes, and 5% of the objects whole. " +
+      "Empty: never by itself.",
+  }),
   keepLast: integer({
     default: 0,
     min: 0,
@@ -68,6 +74,25 @@ export const REPOSITORY_KEYS = {
     min: 0,
     max: 100000,
     effect: "Months of which the last backup is kept.",
+  }),
+  objectLockDays: integer({
+    default: 0,
+    min: 0,
+    max: 36500,
+    effect:
+      "Days after the last backup that uses an object during which nobody can delete it. The bucket must have " +
+      "object lock. 0: objects are not locked.",
+  }),
+  objectLockMode: choice(["governance", "compliance"], {
+    default: "governance",
+    effect:
+      'Who may lift a lock before its time: "governance": identities with a right of its own; "compliance": nobody.',
+  }),
+  heal: boolean({
+    default: true,
+    effect:
+      "Whether a damaged file of a live segment is fetched back from there, and what verify_schedule finds " +
+      "damaged there is stored again.",
   }),
 } as const satisfies Readonly<Record<string, Key>>;
 

@@ -11,7 +11,7 @@
  */
 import { CorruptionError, IoError, RequestError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { BackupFile, BackUpProgress } from "../backup/back_up.ts";
+import type { BackupFile, BackupOutcome, BackUpProgress } from "../backup/back_up.ts";
 import type { BackedUpIndex } from "../backup/manifest.ts";
 import { isBackupId } from "../backup/names.ts";
 import type { PruneOutcome } from "../backup/prune.ts";
@@ -24,11 +24,16 @@ import { decodeManifest, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
 import { BodyReader, decodeSealed, encodeSealed } from "../format/sealed_json.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
 import { type Destination, placeOf } from "./destination.ts";
+import { linkTree } from "./linked_tree.ts";
 import type { BackUpCall, BackUpReply, ListReply, ManifestReply, PruneCall } from "./shipper_node.ts";
 import { removeTree } from "./trees.ts";
+import type { VerifyJobProgress } from "./verify_node.ts";
 
 export type { ListedBackup } from "../backup/head.ts";
-export type { BackUpProgress, RestoreProgress };
+export type { BackupOutcome, BackUpProgress, RestoreProgress };
+
+/** How far a job of the shipper's is. */
+type JobProgress = BackUpProgress | RestoreProgress | VerifyJobProgress;
 
 export const BACKUP_FOLDER = "_backups";
 /** Backups that retention counts together. */
@@ -40,8 +45,6 @@ const TREE_FOLDER = "tree";
 const MAX_REMEMBERED = 200;
 /** How long an unfinished one waits for somebody to go on with it. */
 const KEEP_UNFINISHED_MS = 7 * 24 * 3600 * 1000;
-/** How often linking begins anew because an index came or went meanwhile. */
-const LINK_ATTEMPTS = 5;
 
 export interface BackupRequest {
   readonly destination: Destination;
@@ -89,6 +92,8 @@ export interface BackupsOptions {
   readonly instanceId: string;
   /** Bytes/s, 0: no limit. */
   readonly bandwidth: () => number;
+  /** A file of the data directory was found damaged, and not backed up. */
+  readonly onDamagedFile?: (file: string) => void;
 }
 
 interface Unfinished {
@@ -106,7 +111,7 @@ export class Backups {
   #shipper: Rpc | undefined;
   #onReleased: (holds: readonly number[]) => void = () => {};
   #nextJob = 1;
-  readonly #progress = new Map<string, (progress: BackUpProgress | RestoreProgress) => void>();
+  readonly #progress = new Map<string, (progress: JobProgress) => void>();
   #lastId = "";
   /** Since start. */
   failedTotal = 0;
@@ -247,6 +252,9 @@ export class Backups {
     // Whoever waits hears of a failure; so does the log.
     done.catch((error) => {
       if (running.isCancelled) return;
+      const file = error instanceof RequestError && error.type === "corruption_exception" &&
+        error.details["file"];
+      if (typeof file === "string") this.#options.onDamagedFile?.(`${this.#options.dataDir}/${file}`);
       this.failedTotal++;
       this.#options.log.error("a backup failed", {
         backup: run.id,
@@ -275,7 +283,7 @@ export class Backups {
     const tree = `${folder}/${TREE_FOLDER}`;
     try {
       run.createdMs = Math.floor(clock.nowMs());
-      const { lsn } = await this.#link(tree);
+      const { lsn } = await linkTree(engine, fs, tree);
       const chosen = new Set(run.indices);
       const files = filesOf(fs, tree).filter(({ index }) => index === undefined || chosen.has(index));
       this.#checkCancelled(running);
@@ -324,20 +332,6 @@ export class Backups {
     });
   }
 
-  async #link(tree: string): Promise<{ readonly lsn: number }> {
-    const { fs, engine } = this.#options;
-    for (let attempt = 1;; attempt++) {
-      removeTree(fs, tree);
-      try {
-        return await engine.linkAll(tree);
-      } catch (error) {
-        const mayPass = (error instanceof RequestError && error.type === "unavailable_shards_exception") ||
-          (error instanceof IoError && error.code === "ENOENT");
-        if (attempt === LINK_ATTEMPTS || !mayPass) throw error;
-      }
-    }
-  }
-
   async #described(names: readonly string[]): Promise<BackedUpIndex[]> {
     const { engine } = this.#options;
     const stats = await engine.stats();
@@ -355,7 +349,7 @@ export class Backups {
   /** Calls of jobs, with somebody who hears of their progress. */
   async #tracked<T>(
     job: string,
-    onProgress: (progress: BackUpProgress | RestoreProgress) => void,
+    onProgress: (progress: JobProgress) => void,
     call: () => Promise<T>,
   ): Promise<T> {
     this.#progress.set(job, onProgress);
@@ -370,13 +364,18 @@ export class Backups {
   job<T>(
     name: string,
     payload: Readonly<Record<string, unknown>>,
-    onProgress: (progress: BackUpProgress | RestoreProgress) => void = () => {},
+    onProgress: (progress: JobProgress) => void = () => {},
   ): { readonly job: string; readonly done: Promise<T> } {
     const job = `${name}-${this.#nextJob++}`;
     return {
       job,
       done: this.#tracked(job, onProgress, () => this.shipper.call<T>(name, { ...payload, job })),
     };
+  }
+
+  /** Ends a job that `job` began. */
+  cancelJob(job: string): void {
+    this.#shipper?.notify("cancel", { job });
   }
 
   /** The thread that speaks to repositories; started when it is first needed. */

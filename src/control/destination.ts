@@ -8,7 +8,7 @@ import { illegalArgument, IoError, RequestError } from "../base/errors.ts";
 import { utf8Text } from "../base/bytes.ts";
 import type { RepositoryConfig } from "../config/repositories.ts";
 import { parseDestination } from "../objectstore/open.ts";
-import type { S3Credentials } from "../objectstore/s3_options.ts";
+import type { ObjectLock, S3Credentials } from "../objectstore/s3_options.ts";
 import { explainedFailure } from "./backup_errors.ts";
 
 export interface Destination {
@@ -22,6 +22,7 @@ export interface Destination {
   /** PEM. */
   readonly caCertificate?: string;
   readonly storageClass?: string;
+  readonly objectLock?: ObjectLock;
   readonly credentials?: S3Credentials;
   /** 64 hex digits, or base64 of 32 bytes. */
   readonly encryptionKey?: string;
@@ -118,6 +119,9 @@ export function destinationFromConfig(
       ? {}
       : { caCertificate: readText(sources, config.caCertificate, `certificate of repository [${name}]`) }),
     ...(config.storageClass === "" ? {} : { storageClass: config.storageClass }),
+    ...(config.objectLockDays === 0
+      ? {}
+      : { objectLock: { mode: config.objectLockMode, days: config.objectLockDays } }),
     ...(encryptionKey === undefined ? {} : { encryptionKey }),
     ...(accessKey !== undefined && secretKey !== undefined ? { credentials: { accessKey, secretKey } } : {}),
   };

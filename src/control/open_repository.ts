@@ -27,7 +27,7 @@ export interface OpenOptions {
 
 /** Opens the store without touching it. @throws {StoreError} "unsupported" */
 export function openDestination(destination: Destination, options: OpenOptions): ObjectStore {
-  const { endpoint, region, credentials, pathStyle, caCertificate, storageClass } = destination;
+  const { endpoint, region, credentials, pathStyle, caCertificate, storageClass, objectLock } = destination;
   const { fs, clock, random, log = silentLogger, bandwidth, giveUpAfterMs } = options;
   const store = openStore(destination.url, {
     directory: { fs, clock, random },
@@ -40,6 +40,7 @@ export function openDestination(destination: Destination, options: OpenOptions):
       ...(credentials === undefined ? {} : { credentials }),
       ...(pathStyle === undefined ? {} : { pathStyle }),
       ...(caCertificate === undefined ? {} : { caCertificate }),
+      ...(objectLock === undefined ? {} : { lock: objectLock }),
       ...(storageClass === undefined
         ? {}
         // What is read at every backup stays where it is cheap to read.
@@ -71,12 +72,13 @@ export async function openRepository(
     ...(log ? { log } : {}),
     ...(encryptionKey === undefined ? {} : { key: parseRepositoryKey(encryptionKey) }),
   };
+  if (create && destination.objectLock) await checkLock(store, signal);
   try {
     return await Repository.open(store, common);
   } catch (error) {
     if (!create || !(error instanceof RepositoryError) || error.kind !== "missing") throw error;
   }
-  const { ok, abilities, checks } = await probeStore(store, { random, ...(signal ? { signal } : {}) });
+  const { ok, abilities, checks, left } = await probeStore(store, { random, ...(signal ? { signal } : {}) });
   const failed = checks.filter((check) => !check.ok && check.required);
   if (!ok) {
     throw new StoreError(
@@ -89,7 +91,25 @@ export async function openRepository(
   return await Repository.openOrCreate(store, {
     ...common,
     abilities: singleWriter ? NO_CONDITIONS : abilities,
+    warnings: left === "" ? [] : [
+      `the credentials may not delete at ${store.place}, which backups do not need: ${left} of the probe stays there; ` +
+      "prune under another identity",
+    ],
   });
+}
+
+/** @throws {StoreError} "unsupported": what is written there would not be locked. */
+async function checkLock(store: ObjectStore, signal: AbortSignal | undefined): Promise<void> {
+  const state = await store.objectLock?.(signal ? { signal } : {}) ?? "off";
+  if (state !== "off") return;
+  throw new StoreError(
+    `Cannot lock objects at ${store.place}: the store, or the bucket, has no object lock`,
+    {
+      kind: "unsupported",
+      hint:
+        "make a bucket with object lock, which cannot be switched on everywhere later, or set object_lock_days = 0",
+    },
+  );
 }
 
 const NO_CONDITIONS: StoreAbilities = { putIfAbsent: false, putIfMatch: false };

@@ -27,7 +27,7 @@ interface Planned {
 export class Schedules {
   readonly #options: SchedulesOptions;
   readonly #planned = new Map<string, Planned>();
-  /** Why the last scheduled backup of a repository failed. */
+  /** What went wrong with the last scheduled backup of a repository. */
   readonly #failures = new Map<string, string>();
 
   constructor(options: SchedulesOptions) {
@@ -78,8 +78,8 @@ export class Schedules {
   }
 
   get warnings(): HealthWarning[] {
-    return [...this.#failures].map(([name, failure]) => ({
-      cause: `the last scheduled backup to [${name}] failed: ${failure}`,
+    return [...this.#failures.values()].map((cause) => ({
+      cause,
       next: "mend the cause; the next one runs by the schedule, or POST /v1/admin/backup",
       status: "yellow",
     }));
@@ -94,23 +94,35 @@ export class Schedules {
       const destination = named(name);
       await backups.start({ destination, flushFirst: true, kind: "scheduled" }).done;
       this.#failures.delete(name);
-      const {
-        keepLast: last,
-        keepHourly: hourly,
-        keepDaily: daily,
-        keepWeekly: weekly,
-        keepMonthly: monthly,
-      } = config;
-      const retention = { last, hourly, daily, weekly, monthly };
-      if (Object.values(retention).every((count) => count === 0)) return;
+      await this.#prune(name, destination, config);
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      this.#failures.set(name, `the last scheduled backup to [${name}] failed: ${failure}`);
+      log.error("a scheduled backup failed", { repository: name, failure });
+    }
+  }
+
+  /** The backup is made all the same: what could not be removed is told by itself. */
+  async #prune(name: string, destination: Destination, config: RepositoryConfig): Promise<void> {
+    const { backups, log } = this.#options;
+    const {
+      keepLast: last,
+      keepHourly: hourly,
+      keepDaily: daily,
+      keepWeekly: weekly,
+      keepMonthly: monthly,
+    } = config;
+    const retention = { last, hourly, daily, weekly, monthly };
+    if (Object.values(retention).every((count) => count === 0)) return;
+    try {
       const { removed, deletedBytes } = await backups.pruneScheduled(destination, retention);
       if (removed.length > 0) {
         log.info("removed old backups", { repository: name, removed, bytes: deletedBytes });
       }
     } catch (error) {
       const failure = error instanceof Error ? error.message : String(error);
-      this.#failures.set(name, failure);
-      log.error("a scheduled backup failed", { repository: name, failure });
+      this.#failures.set(name, `old backups of [${name}] were not removed: ${failure}`);
+      log.error("old backups were not removed", { repository: name, failure });
     }
   }
 }

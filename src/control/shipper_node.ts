@@ -16,8 +16,10 @@ import type { RetentionPolicy } from "../backup/retention.ts";
 import type { SelectedIndex, Selection } from "../backup/selection.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { explainedFailure } from "./backup_errors.ts";
+import { type FetchCall, fetchIn } from "./fetch_node.ts";
 import { ContinuousNode } from "./continuous_node.ts";
 import type { Destination } from "./destination.ts";
+import { type HealCall, healIn, type VerifyCall, verifyIn, type VerifyJobProgress } from "./verify_node.ts";
 import { Bandwidth } from "../objectstore/limited_store.ts";
 import { openDestination, openRepository } from "./open_repository.ts";
 
@@ -27,13 +29,13 @@ export interface ShipperOptions {
   readonly random: Random;
   readonly log: Logger;
   /** Tells main how far a job is. */
-  readonly onProgress: (job: string, progress: BackUpProgress | RestoreProgress) => void;
+  readonly onProgress: (job: string, progress: BackUpProgress | RestoreProgress | VerifyJobProgress) => void;
   /** Tells main which files continuous shipping needs no more. */
   readonly onReleased: (holds: readonly number[]) => void;
 }
 
 /** A job that can be cancelled, and tells how far it is. */
-interface Job {
+export interface Job {
   /** Drawn by main. */
   readonly job: string;
   readonly destination: Destination;
@@ -126,6 +128,15 @@ export class ShipperNode {
       backUp: explained((call: BackUpCall) => this.#backUp(call)),
       restore: explained((call: RestoreCall) => this.#restore(call)),
       list: explained((call: { destination: Destination; create?: boolean }) => this.#list(call)),
+      verifyRepository: explained((call: VerifyCall) =>
+        this.#inRepository(call, (repository, work) => verifyIn(repository, call, work))
+      ),
+      healRepository: explained((call: HealCall) =>
+        this.#inRepository(call, (repository, work) => healIn(repository, call, work))
+      ),
+      fetchFile: explained((call: FetchCall) =>
+        this.#inRepository(call, (repository, work) => fetchIn(repository, call, work))
+      ),
       manifest: explained((call: { destination: Destination; backup: string }) => this.#manifest(call)),
       prune: explained((call: PruneCall) => this.#prune(call)),
       deleteBackup: explained((call: { destination: Destination; backup: string }) => this.#delete(call)),
@@ -173,6 +184,22 @@ export class ShipperNode {
       toldMs = now;
       onProgress(job, progress);
     };
+  }
+
+  /** A job in a repository that is there. */
+  #inRepository<T>(
+    { job, destination }: Job,
+    work: (repository: Repository, options: ShipperOptions & { readonly signal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    return this.#cancellable(
+      job,
+      (signal) =>
+        this.#with(
+          destination,
+          { create: false, signal },
+          (repository) => work(repository, { ...this.#options, signal }),
+        ),
+    );
   }
 
   #backUp({ job, destination, plan, journalPath }: BackUpCall): Promise<BackUpReply> {

@@ -70,6 +70,8 @@ export interface EngineOptions {
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
   /** A thread died: nothing it owned can be trusted to go on. */
   readonly onDeath: (error: Error) => void;
+  /** A thread found a file of a segment damaged; called each time that one does. */
+  readonly onDamagedFile?: (file: string) => void;
   /** Gets what the writers measured, every few seconds, so that nothing piles up where nobody asks for metrics. */
   readonly onTimings?: (timings: readonly WriterTimings[]) => void;
 }
@@ -155,6 +157,7 @@ export class Engine {
       },
       log: options.log,
       onDeath: options.onDeath,
+      ...(options.onDamagedFile ? { onCorruption: options.onDamagedFile } : {}),
       handlers: {
         mergeMapping: (request: { incarnation: string; update: unknown }) =>
           this.indices.mergeMapping(request.incarnation, request.update),
@@ -167,6 +170,7 @@ export class Engine {
         },
         condition: (report: { index: string; shard: number; failure: string | undefined }) =>
           this.#condition(report),
+        damagedFile: ({ file }: { file: string }) => options.onDamagedFile?.(file),
         shipWanted: () => this.ship.wanted(),
       },
     });

@@ -91,7 +91,8 @@ export function healthOf(
           offset < 0 ? "" : ` at offset ${offset}`
         }: ${reason}`,
         next:
-          "no answer is made from these bytes; `xerj verify` says what they hold and what would be lost, and, with " +
+          "no answer is made from these bytes; a repository of the configuration that holds them is asked by itself; " +
+          "`xerj verify` says what they hold and what would be lost, and, with " +
           "the server stopped, `xerj verify --repair` rebuilds what it can; look at the disk, too",
         status: "red",
       });

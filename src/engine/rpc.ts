@@ -54,9 +54,16 @@ export class Rpc {
   readonly #port: Port;
   readonly #handlers: Readonly<Record<string, Handler>>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #onCorruption: (file: string) => void;
   #nextId = 1;
 
-  constructor(port: Port, handlers: Readonly<Record<string, Handler>>) {
+  /** @param onCorruption Hears of files that calls to the other side found damaged, beside the caller. */
+  constructor(
+    port: Port,
+    handlers: Readonly<Record<string, Handler>>,
+    onCorruption: (file: string) => void = () => {},
+  ) {
+    this.#onCorruption = onCorruption;
     this.#port = port;
     this.#handlers = handlers;
     port.onmessage = (event) => this.#receive(event.data as Message);
@@ -98,7 +105,11 @@ export class Rpc {
     if (!waiting) return;
     this.#waiting.delete(message.id);
     if (message.type === "value") waiting.resolve(message.value);
-    else waiting.reject(thaw(message.failure));
+    else {
+      waiting.reject(thaw(message.failure));
+      const file = message.failure.corruption?.file ?? "";
+      if (file !== "") this.#onCorruption(file);
+    }
   }
 
   async #answer(id: number, name: string, payload: unknown): Promise<void> {

@@ -28,6 +28,8 @@ export interface ScrubOptions {
   readonly onRead: (bytes: number) => void;
   /** Gets the number of damaged places of a segment that was read through, unless there is none. */
   readonly onDamage: (places: number) => void;
+  /** Gets each file with such a place. */
+  readonly onDamagedFile?: (file: string) => void;
   /** Age at which a segment counts as cold: what was just written is still in memory. Default 5 minutes. */
   readonly coldMs?: number;
   /** Time between two readings of a segment, so that a small index is not read all day. Default an hour. */
@@ -77,6 +79,12 @@ export class Scrub {
     this.#stopped = true;
     this.#wake?.();
     await this.#running;
+  }
+
+  /** What another look found; empty: nothing. */
+  note(uuid: string, damaged: readonly DamagedFile[]): void {
+    const now = this.#options.clock.monotonicMs();
+    this.#known.set(uuid, { sinceMs: this.#known.get(uuid)?.sinceMs ?? now, readMs: now, damaged });
   }
 
   /** What is wrong with a segment; empty: nothing, as far as it was read. */
@@ -151,6 +159,7 @@ export class Scrub {
     }
     known.damaged = damaged;
     if (damaged.length > 0) this.#options.onDamage(damaged.length);
+    for (const file of new Set(damaged.map(({ file }) => file))) this.#options.onDamagedFile?.(file);
   }
 
   /** Waits as long as what was read may take. */
@@ -186,7 +195,8 @@ export class Scrub {
 /** The server ends: what was read of the segment counts for nothing. */
 class Stopped extends Error {}
 
-function problemsWith(
+/** What is other than a manifest says. */
+export function problemsWith(
   { files: expected }: ManifestSegment,
   { files, folder, problems }: SegmentFacts,
 ): Problem[] {

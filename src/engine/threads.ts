@@ -55,6 +55,8 @@ export class Threads {
     readonly handlers: Readonly<Record<string, Handler>>;
     readonly log: Logger;
     readonly onDeath: (error: Error) => void;
+    /** A thread found a file damaged. */
+    readonly onCorruption?: (file: string) => void;
   }) {
     const all: Thread[] = [];
     const connect: Connect = (kind, number, onDeath, handlers) => {
@@ -67,7 +69,7 @@ export class Threads {
         ...options.handlers,
         ...handlers,
         log: ({ level, message, fields }: RemoteLogLine) => options.log[level](message, fields),
-      });
+      }, options.onCorruption);
       return rpc;
     };
     const { onDeath } = options;

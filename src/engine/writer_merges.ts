@@ -118,6 +118,19 @@ export class WriterMerges {
     await Promise.all([...merges.running].map(({ done }) => done));
   }
 
+  /** Whether a merge is reading a segment. */
+  isReading(open: OpenShard, number: number): boolean {
+    return this.#of(open).busy.has(number);
+  }
+
+  /** A segment's files are whole again: it may be merged. */
+  healed(open: OpenShard, number: number): void {
+    const merges = this.#of(open);
+    if (!merges.damaged.delete(number)) return;
+    if (merges.damaged.size === 0) merges.failure = undefined;
+    merges.retryAtMs = -Infinity;
+  }
+
   stats(open: OpenShard): MergeStats {
     const merges = this.#of(open);
     const nowMs = this.#node.options.clock.monotonicMs();
@@ -289,7 +302,10 @@ export class WriterMerges {
     merges.failure = failure;
     const file = error instanceof CorruptionError ? error.file : error instanceof IoError ? error.path : "";
     for (const number of plan.inputs) {
-      if (file.startsWith(`${state.store.segmentPath(number)}/`)) merges.damaged.set(number, file);
+      if (file.startsWith(`${state.store.segmentPath(number)}/`)) {
+        merges.damaged.set(number, file);
+        main.damagedFile?.(file);
+      }
     }
     log.error("a merge failed; its segments stay as they are", {
       index: spec.index,

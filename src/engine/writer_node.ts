@@ -47,6 +47,7 @@ import { Attachments } from "./writer_attach.ts";
 import { applyBulk } from "./writer_bulk.ts";
 import { applyIngest } from "./writer_ingest.ts";
 import { WriterShip } from "./writer_ship.ts";
+import { segmentCalls } from "./writer_heal.ts";
 import { linkShards } from "./writer_snapshot.ts";
 import { Scrub, type ScrubTarget } from "./scrub.ts";
 import { shardStats } from "./writer_stats.ts";
@@ -81,6 +82,8 @@ export interface MainCalls {
   condition(
     report: { readonly index: string; readonly shard: number; readonly failure: string | undefined },
   ): void;
+  /** A file of a segment is not what was written. Absent: nobody can mend it. */
+  readonly damagedFile?: (file: string) => void;
   /** Somebody waits for a record to leave the machine. Absent: nobody ships. */
   readonly shipWanted?: () => void;
 }
@@ -142,7 +145,7 @@ export class WriterNode {
   readonly #attachments = new Attachments(this);
   readonly #ship = new WriterShip(this);
   readonly #replication: Replication;
-  readonly #scrub: Scrub;
+  readonly scrub: Scrub;
   /** Segments of closed indices that searches may still use, by key. */
   readonly #closedSegments = new Map<string, LiveSegment>();
   /** Opened shards whose runs start when the server's own has started. */
@@ -154,12 +157,13 @@ export class WriterNode {
     this.settings = options.settings;
     this.merges = new WriterMerges(this);
     this.space = new WriterSpace(this);
-    this.#scrub = new Scrub({
+    this.scrub = new Scrub({
       ...options,
       bytesPerSec: () => this.settings.scrubBytesPerSec,
       targets: () => this.#scrubTargets(),
       onRead: (bytes) => void (this.timings.scrubBytes += bytes),
       onDamage: (places) => void (this.timings.scrubErrors += places),
+      onDamagedFile: (file) => options.main.damagedFile?.(file),
     });
     this.#replication = new Replication({
       wanted: () => options.main.shipWanted?.(),
@@ -184,6 +188,7 @@ export class WriterNode {
       flush: (call: { incarnations: readonly string[] }) => this.#flush(call.incarnations),
       forceMerge: (call: ForceMergeCall) => this.merges.force(call),
       linkShards: (call: SnapshotCall) => linkShards(this, call),
+      ...segmentCalls(this),
       shipView: (call: ShipCall) => this.#ship.view(call),
       shipRelease: ({ pins }: { pins: readonly number[] }) => this.#ship.release(pins),
       shipped: (upTo: ShippedUpTo) => this.#replication.shipped(upTo),
@@ -274,7 +279,7 @@ export class WriterNode {
       await this.options.pause();
     }
     this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_EVERY_MS);
-    this.#scrub.start();
+    this.scrub.start();
   }
 
   #configure(settings: NodeSettings): void {
@@ -366,7 +371,7 @@ export class WriterNode {
 
   #stats(): ShardStats[] {
     return [...this.shards.values()].map((open) =>
-      shardStats(open, { merges: this.merges.stats(open), scrub: this.#scrub })
+      shardStats(open, { merges: this.merges.stats(open), scrub: this.scrub })
     );
   }
 
@@ -428,7 +433,7 @@ export class WriterNode {
     if (this.#upkeep !== undefined) clearInterval(this.#upkeep);
     this.durability.stop();
     this.#replication.stop();
-    await this.#scrub.stop();
+    await this.scrub.stop();
     let clean = true;
     await Promise.all([...this.shards.values()].map((open) => this.merges.stop(open)));
     for (const open of [...this.shards.values()]) {

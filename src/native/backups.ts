@@ -7,6 +7,7 @@ import { illegalArgument, RequestError } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 
 import type {
+  BackupOutcome,
   BackUpProgress,
   BackupRun,
   Backups,
@@ -16,6 +17,8 @@ import type {
 import type { ContinuousShipper } from "../control/continuous.ts";
 import { type Destination, destinationFromRequest } from "../control/destination.ts";
 import type { Restored, Restores } from "../control/restores.ts";
+import type { SegmentHealer } from "../control/segment_healer.ts";
+import type { Verifications } from "../control/verifications.ts";
 import { type Answer, jsonAnswer } from "../http/answer.ts";
 import type { RequestContext } from "../http/context.ts";
 import { objectBody } from "../http/json_body.ts";
@@ -23,13 +26,15 @@ import { objectBody } from "../http/json_body.ts";
 export interface BackupRoutesOptions {
   readonly backups: Backups;
   readonly restores: Restores;
+  readonly verifications: Verifications;
+  readonly healer: SegmentHealer;
   /** A repository of the configuration. @throws {RequestError} 404, 400 */
   readonly named: (name: string) => Destination;
   /** undefined: switched off. */
   readonly continuous: ContinuousShipper | undefined;
 }
 
-const NDJSON = "application/x-ndjson";
+export const NDJSON = "application/x-ndjson";
 
 /** POST `/v1/admin/backup`. */
 export async function createBackup(
@@ -58,17 +63,23 @@ export async function createBackup(
   if (request.headers.get("accept")?.includes(NDJSON)) {
     return progressStream(() => runJson(run), done.then(finished, (error) => failed(error, run)));
   }
+  if (!waits(query)) return jsonAnswer(runJson(run), 202);
+  return jsonAnswer(finished(await done));
+}
+
+/** `?wait`, true unless it is told otherwise. */
+export function waits(query: URLSearchParams): boolean {
   const wait = query.get("wait");
   if (wait !== null && wait !== "true" && wait !== "false") {
     throw illegalArgument("[wait] must be true or false");
   }
-  if (wait === "false") return jsonAnswer(runJson(run), 202);
-  return jsonAnswer(finished(await done));
+  return wait !== "false";
 }
 
 /** What a backup that went well answers; the first three keys are those of the documentation. */
 function finished(run: BackupRun): { readonly [key: string]: Json | undefined } {
-  const { outcome, warnings } = run.result!;
+  const { outcome } = run.result!;
+  const warnings = [...run.result!.warnings, ...missingWords(outcome), ...uploadWords(outcome)];
   return {
     backup_id: run.id,
     bytes: outcome.bytes,
@@ -80,9 +91,30 @@ function finished(run: BackupRun): { readonly [key: string]: Json | undefined } 
     created: new Date(run.createdMs).toISOString(),
     indices: [...run.indices],
     resumed: run.isResumed || undefined,
+    locks_extended: outcome.locksExtended || undefined,
     objects_missing: outcome.objectsMissing.length > 0 ? [...outcome.objectsMissing] : undefined,
-    warnings: warnings.length > 0 ? [...warnings] : undefined,
+    warnings: warnings.length > 0 ? warnings : undefined,
   };
+}
+
+function missingWords({ objectsMissing, backupsAffected }: BackupOutcome): string[] {
+  if (objectsMissing.length === 0) return [];
+  return [
+    `${objectsMissing.length} objects that the repository should have are gone or cut; they were sent again for this ` +
+    `backup, but the backups ${
+      backupsAffected.join(", ")
+    } name the lost ones: POST /v1/admin/backup/verify with ` +
+    '"heal": true, or `xerj backup verify --heal`, stores them again',
+  ];
+}
+
+function uploadWords({ uploadsLeft }: BackupOutcome): string[] {
+  if (uploadsLeft.length === 0) return [];
+  const named = uploadsLeft.slice(0, 3).join(", ");
+  return [
+    `the credentials may not end ${uploadsLeft.length} unfinished uploads, such as of ${named}: their parts cost room until ` +
+    "a rule of the bucket, or another identity, ends them",
+  ];
 }
 
 function failed(error: unknown, run: BackupRun): { readonly [key: string]: Json | undefined } {
@@ -301,7 +333,7 @@ function restoredJson(
 const LINE_EVERY_MS = 500;
 
 /** NDJSON: a line now and then, and a last one with the outcome. A client that goes away ends only the lines. */
-function progressStream(current: () => Json, end: Promise<Json>): Response {
+export function progressStream(current: () => Json, end: Promise<Json>): Response {
   const encoder = new TextEncoder();
   let timer: number | undefined;
   const body = new ReadableStream<Uint8Array>({
@@ -325,7 +357,7 @@ function progressStream(current: () => Json, end: Promise<Json>): Response {
   return new Response(body, { headers: { "content-type": NDJSON } });
 }
 
-function destinationOf(
+export function destinationOf(
   body: Readonly<Record<string, unknown>>,
   named: (name: string) => Destination,
 ): Destination {
@@ -338,7 +370,7 @@ function destinationOf(
   return named(text(body, "repository"));
 }
 
-function checkKeys(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
+export function checkKeys(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   for (const key of Object.keys(body)) {
     if (!known.includes(key)) {
       throw illegalArgument(`unknown key [${key.slice(0, 64)}]; there are [${known.join(", ")}]`);
@@ -346,21 +378,21 @@ function checkKeys(body: Readonly<Record<string, unknown>>, known: readonly stri
   }
 }
 
-function flag(body: Readonly<Record<string, unknown>>, key: string, otherwise: boolean): boolean {
+export function flag(body: Readonly<Record<string, unknown>>, key: string, otherwise: boolean): boolean {
   const value = body[key];
   if (value === undefined) return otherwise;
   if (typeof value !== "boolean") throw illegalArgument(`[${key}] must be true or false`);
   return value;
 }
 
-function text(body: Readonly<Record<string, unknown>>, key: string): string {
+export function text(body: Readonly<Record<string, unknown>>, key: string): string {
   const value = body[key];
   if (typeof value !== "string" || value === "") throw illegalArgument(`[${key}] must be a text`);
   return value;
 }
 
 /** A list of names or patterns, or one text with commas. */
-function names(body: Readonly<Record<string, unknown>>, key: string): string[] {
+export function names(body: Readonly<Record<string, unknown>>, key: string): string[] {
   const value = body[key];
   const list = typeof value === "string" ? value.split(",") : value;
   if (

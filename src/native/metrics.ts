@@ -6,6 +6,8 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { BackupRun } from "../control/backups.ts";
 import type { ContinuousStatus } from "../control/continuous.ts";
+import type { SegmentHealer } from "../control/segment_healer.ts";
+import type { Verifications } from "../control/verifications.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Health } from "../engine/health.ts";
 import type { WriterTimings } from "../engine/messages.ts";
@@ -114,6 +116,36 @@ export class Metrics {
     ),
   };
 
+  readonly #verified = {
+    time: this.#gauge(
+      "xerj_last_backup_verify_timestamp_seconds",
+      "When a repository was last looked at; 0: never since start",
+    ),
+    damaged: this.#gauge(
+      "xerj_backup_objects_damaged_total",
+      "Objects of repositories that were found missing or damaged since start",
+    ),
+    healed: this.#gauge(
+      "xerj_backup_objects_healed_total",
+      "Those of them that were stored again from live files",
+    ),
+  };
+
+  readonly #segmentFiles = {
+    damaged: this.#gauge(
+      "xerj_segment_files_damaged_total",
+      "Files of live segments that were found damaged, and read again, since start",
+    ),
+    healed: this.#gauge(
+      "xerj_segment_files_healed_total",
+      "Those of them that were fetched back from a repository",
+    ),
+    failed: this.#gauge(
+      "xerj_segment_heals_failed_total",
+      "Attempts to fetch them back that failed since start",
+    ),
+  };
+
   /** A search was answered. */
   searched(seconds: number, answerBytes: number): void {
     this.#queries.inc();
@@ -142,7 +174,7 @@ export class Metrics {
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
-    { memory, health, lastBackup, backupsFailed, continuous }: {
+    { memory, health, lastBackup, backupsFailed, continuous, verified, healed }: {
       readonly memory: MemoryReading;
       readonly health: Health;
       /** The last one that has ended. */
@@ -150,6 +182,8 @@ export class Metrics {
       readonly backupsFailed: number;
       /** undefined: switched off. */
       readonly continuous: ContinuousStatus | undefined;
+      readonly verified: Pick<Verifications, "lastEndedMs" | "damagedTotal" | "healedTotal">;
+      readonly healed: Pick<SegmentHealer, "damagedTotal" | "healedTotal" | "failedTotal">;
     },
   ): Promise<string> {
     const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
@@ -200,6 +234,12 @@ export class Metrics {
     this.#continuous.lag.set((continuous?.lagMs ?? 0) / 1000);
     this.#continuous.bytes.set(continuous?.bytesTotal ?? 0);
     this.#continuous.failed.set(continuous?.failuresTotal ?? 0);
+    this.#verified.time.set(verified.lastEndedMs / 1000);
+    this.#verified.damaged.set(verified.damagedTotal);
+    this.#verified.healed.set(verified.healedTotal);
+    this.#segmentFiles.damaged.set(healed.damagedTotal);
+    this.#segmentFiles.healed.set(healed.healedTotal);
+    this.#segmentFiles.failed.set(healed.failedTotal);
     return await this.#registry.metrics();
   }
 

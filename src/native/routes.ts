@@ -17,6 +17,7 @@ import {
   listBackups,
   restoreBackup,
 } from "./backups.ts";
+import { cancelVerification, getVerification, listVerifications, verifyRepository } from "./verifications.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Health, healthOf, type HealthWarning } from "../engine/health.ts";
 import type { ShardStats } from "../engine/messages.ts";
@@ -106,6 +107,8 @@ export function nativeRouter(options: NativeOptions): Router {
       lastBackup: options.backups.backups.lastEnded,
       backupsFailed: options.backups.backups.failedTotal,
       continuous: options.backups.continuous?.status(),
+      verified: options.backups.verifications,
+      healed: options.backups.healer,
     });
     return new Answer(200, text, "text/plain; version=0.0.4; charset=utf-8");
   }, { name: "metrics", access: "metrics" });
@@ -145,6 +148,21 @@ export function nativeRouter(options: NativeOptions): Router {
   on("POST", "/v1/admin/backups/{id}/_cancel", (_engine, context) => cancelBackup(backups, context), {
     name: "backups.cancel",
   });
+  on("POST", "/v1/admin/backup/verify", (_engine, context) => verifyRepository(backups, context), {
+    name: "verifications.create",
+    accepts: JSON_BODIES,
+    parameters: ["wait"],
+  });
+  on("GET", "/v1/admin/backup/verify", () => listVerifications(backups), { name: "verifications.list" });
+  on("GET", "/v1/admin/backup/verify/{id}", (_engine, context) => getVerification(backups, context), {
+    name: "verifications.get",
+  });
+  on(
+    "POST",
+    "/v1/admin/backup/verify/{id}/_cancel",
+    (_engine, context) => cancelVerification(backups, context),
+    { name: "verifications.cancel" },
+  );
   on("GET", "/v1/admin/continuous", () => continuousStatus(backups), { name: "continuous.status" });
   on("POST", "/v1/admin/continuous/_adopt", () => adoptStream(backups), { name: "continuous.adopt" });
   on("POST", "/v1/admin/restore", (_engine, context) => restoreBackup(backups, context), {

@@ -16,8 +16,10 @@ import type {
   ObjectInfo,
   ObjectSource,
   ObjectStore,
+  ObjectVersions,
   PutFileOptions,
   PutOptions,
+  StoreLock,
 } from "./store.ts";
 
 /** Unused bandwidth does not add up beyond this long. */
@@ -96,6 +98,18 @@ class LimitedStore implements ObjectStore {
 
   get place(): string {
     return this.store.place;
+  }
+
+  get lock(): StoreLock | undefined {
+    return this.store.lock;
+  }
+
+  get objectLock(): ObjectStore["objectLock"] {
+    return this.store.objectLock?.bind(this.store);
+  }
+
+  get versions(): ObjectVersions | undefined {
+    return this.store.versions;
   }
 
   head(name: string, options?: CallOptions): Promise<ObjectInfo | undefined> {

@@ -22,6 +22,7 @@ export type ProbeName =
   | "put if match, raced"
   | "checksum refusal"
   | "large object"
+  | "object lock"
   | "delete";
 
 export interface ProbeCheck {
@@ -42,6 +43,8 @@ export interface ProbeReport {
   readonly ok: boolean;
   readonly abilities: StoreAbilities;
   readonly checks: readonly ProbeCheck[];
+  /** Where objects of the probe stay, since the credentials may not delete; "": nowhere. */
+  readonly left: string;
 }
 
 export interface ProbeOptions extends CallOptions {
@@ -112,6 +115,7 @@ export async function probeStore(store: ObjectStore, options: ProbeOptions = {})
       putIfMatch: holds("put if match", "put if match, raced"),
     },
     checks,
+    left: probe.left,
   };
 }
 
@@ -164,8 +168,21 @@ class Probe {
       { name: "put if match, raced", required: false, run: () => this.#raceMatch() },
       { name: "checksum refusal", required: false, run: () => this.#checksum() },
       { name: "large object", required: true, run: () => this.#large() },
+      ...(this.#store.objectLock
+        ? [
+          {
+            name: "object lock",
+            required: this.#store.lock !== undefined,
+            run: () => this.#objectLock(),
+          } as const,
+        ]
+        : []),
       { name: "delete", required: false, run: () => this.#delete() },
     ];
+  }
+
+  get left(): string {
+    return this.#written.size > 0 ? `${this.#folder}/` : "";
   }
 
   /** Deletes what is left; a store whose credentials cannot delete keeps it, as the check "delete" has said. */
@@ -173,6 +190,7 @@ class Probe {
     try {
       // Not under the caller's signal, which may be what ended the probe.
       if (this.#written.size > 0) await this.#store.delete([...this.#written]);
+      this.#written.clear();
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
     }
@@ -355,6 +373,19 @@ class Probe {
     );
     const words = `${(bytes.length / 1024 / 1024).toFixed(0)} MiB went up and came back whole`;
     return again === "done" ? `${words}; conditions of large objects are ignored.` : `${words}.`;
+  }
+
+  async #objectLock(): Promise<string> {
+    const state = await this.#store.objectLock!(this.#options);
+    if (state === "on") return "The bucket can lock objects: object_lock_days may be set.";
+    const words = state === "off"
+      ? "The bucket has no object lock"
+      : "Whether the bucket has object lock may not be asked with these credentials";
+    if (!this.#store.lock || state === "unknown") return `${words}; only object_lock_days needs it.`;
+    throw new Found(
+      `${words}, and object_lock_days is set.`,
+      "Make a bucket with object lock, which cannot be switched on everywhere later, or set object_lock_days = 0.",
+    );
   }
 
   async #delete(): Promise<string> {

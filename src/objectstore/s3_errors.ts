@@ -93,8 +93,9 @@ const FOR_GOOD = { retries: 0 } as const;
 const AGAIN = { kind: "unavailable", retries: undefined } as const;
 
 const KEY_HINT = "Check access key and secret key, and that they belong to this endpoint.";
-const RIGHTS_HINT = "The credentials need s3:GetObject, s3:PutObject, s3:DeleteObject, s3:ListBucket and " +
-  "s3:AbortMultipartUpload for this bucket and prefix.";
+const RIGHTS_HINT =
+  "The credentials need s3:GetObject, s3:PutObject, s3:ListBucket and s3:AbortMultipartUpload for " +
+  "this bucket and prefix; to delete and prune s3:DeleteObject, to lock objects s3:PutObjectRetention, too.";
 const REGION_HINT = "Set the region that the bucket lies in.";
 const TOKEN_HINT =
   "The session's credentials have ended: give new ones, or let the credential chain refresh them.";

@@ -30,6 +30,8 @@ export interface S3StoreOptions {
   readonly caCertificate?: string;
   /** Such as "STANDARD_IA", by name of the object (without the prefix); undefined: the bucket's default. */
   readonly storageClass?: (name: string) => string | undefined;
+  /** Objects of a repository are written so that nobody can delete them; undefined: as the bucket has it. */
+  readonly lock?: ObjectLock;
   /** Objects up to this size are sent in one piece; larger ones in parts of it. 5 MiB at least; default 8 MiB. */
   readonly partBytes?: number;
   /** Parts and objects of `putFile` on their way at a time, over all calls. Default 4. */
@@ -41,6 +43,14 @@ export interface S3StoreOptions {
   readonly clock?: Clock;
   /** Told of every try that failed and is made again; the words are fit for a log. */
   readonly onRetry?: (words: string) => void;
+}
+
+/** How objects are locked. */
+export interface ObjectLock {
+  /** "governance": who has a right of its own may lift it; "compliance": nobody may. */
+  readonly mode: "governance" | "compliance";
+  /** From the last backup on that uses an object. */
+  readonly days: number;
 }
 
 export const DEFAULT_PART_BYTES = 8 * 1024 * 1024;

@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Attempt } from "./retry.ts";
 import { BadAnswerError, faultOf, type S3Error } from "./s3_errors.ts";
+import { lockOf } from "./s3_lock.ts";
 import { type FoundObject, MARK, type S3Link, type S3Requests } from "./s3_requests.ts";
 import { type PutCondition, StoreError } from "./store.ts";
 
@@ -87,6 +88,7 @@ export async function sendChecked<T>(
 export function headersOf(requests: S3Requests, { name, mark }: { name: string; mark: string }) {
   const storageClass = requests.options.storageClass?.(name);
   return {
+    ...lockOf(requests, name),
     Metadata: { [MARK]: mark },
     ContentType: "application/octet-stream",
     // Stores differ in which they know: the type that the SDK has is not the whole list.

@@ -129,6 +129,9 @@ export class S3Requests {
           modifiedMs: answer.LastModified?.getTime() ?? 0,
           mark: answer.Metadata?.[MARK],
           sha256: answer.ChecksumSHA256,
+          ...(answer.ObjectLockRetainUntilDate
+            ? { lockedUntilMs: answer.ObjectLockRetainUntilDate.getTime() }
+            : {}),
         };
       });
     } catch (error) {

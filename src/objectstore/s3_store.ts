@@ -23,18 +23,23 @@ import {
   DEFAULT_PART_BYTES,
   type S3StoreOptions,
 } from "./s3_options.ts";
+import { lockState, storeLock } from "./s3_lock.ts";
 import { putInParts, wrongSource } from "./s3_parts.ts";
 import { ownBytes, putWhole, sha256Of, toBase64, toHex } from "./s3_put.ts";
 import { isMissingObject, S3Requests } from "./s3_requests.ts";
 import { streamObject } from "./s3_stream.ts";
+import { storeVersions } from "./s3_versions.ts";
 import type {
   ByteRange,
   CallOptions,
+  LockState,
   ObjectInfo,
   ObjectSource,
   ObjectStore,
+  ObjectVersions,
   PutFileOptions,
   PutOptions,
+  StoreLock,
 } from "./store.ts";
 
 export type { S3Credentials, S3StoreOptions } from "./s3_options.ts";
@@ -47,6 +52,8 @@ export function openS3Store(options: S3StoreOptions): ObjectStore {
 
 class S3Store implements ObjectStore, ChecksumTrial {
   readonly place: string;
+  readonly lock: StoreLock | undefined;
+  readonly versions: ObjectVersions;
   readonly #requests: S3Requests;
   readonly #partBytes: number;
   readonly #parallelParts: number;
@@ -58,13 +65,15 @@ class S3Store implements ObjectStore, ChecksumTrial {
     this.#partBytes = options.partBytes ?? DEFAULT_PART_BYTES;
     this.#parallelParts = options.parallelParts ?? DEFAULT_PARALLEL_PARTS;
     this.#slots = new Slots(this.#parallelParts);
+    this.lock = storeLock(this.#requests);
+    this.versions = storeVersions(this.#requests);
   }
 
   async head(name: string, { signal }: CallOptions = {}): Promise<ObjectInfo | undefined> {
     const found = await this.#requests.head(name, signal);
     if (!found) return undefined;
-    const { sizeBytes, etag, modifiedMs } = found;
-    return { name, sizeBytes, etag, modifiedMs };
+    const { mark: _mark, sha256: _sha256, ...info } = found;
+    return info;
   }
 
   async get(
@@ -184,6 +193,10 @@ class S3Store implements ObjectStore, ChecksumTrial {
 
   async abortUploads(prefix: string, { signal }: CallOptions = {}): Promise<number> {
     return await abortUploads(this.#requests, prefix, signal);
+  }
+
+  objectLock({ signal }: CallOptions = {}): Promise<LockState> {
+    return lockState(this.#requests, signal);
   }
 
   /** For the probe: a right signature, so that only the checksum can be what is refused. */

@@ -54,7 +54,42 @@ export interface ObjectInfo {
   readonly etag: string;
   /** ms since the epoch, by the store's clock. */
   readonly modifiedMs: number;
+  /** ms since the epoch; absent: it is not locked, or the store does not say. */
+  readonly lockedUntilMs?: number;
 }
+
+/** A version of an object that the store has kept, or the mark of its deletion. */
+export interface ObjectVersion {
+  readonly name: string;
+  readonly versionId: string;
+  /** -1: a mark of its deletion. */
+  readonly sizeBytes: number;
+  /** ms since the epoch, by the store's clock. */
+  readonly modifiedMs: number;
+  /** What a reader gets who names no version. */
+  readonly isCurrent: boolean;
+}
+
+/** Older versions of objects, where a bucket keeps them. */
+export interface ObjectVersions {
+  /** Of all objects whose names begin so, in no certain order. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ObjectVersion>;
+  /** All of a small object. @throws {StoreError} "missing" */
+  get(name: string, versionId: string, options?: CallOptions): Promise<Uint8Array>;
+  /** Makes a copy of the version the current one; none is deleted. */
+  restore(name: string, versionId: string, options?: CallOptions): Promise<void>;
+}
+
+/** Objects that nobody can delete for some time. What is written is locked by itself. */
+export interface StoreLock {
+  /** What is in use stays locked for so long at least. */
+  readonly leastMs: number;
+  /** Locks an object's current version anew, for longer. @throws {StoreError} "denied", "unsupported" */
+  extend(name: string, options?: CallOptions): Promise<void>;
+}
+
+/** Whether a bucket can lock objects; "unknown": the credentials may not ask. */
+export type LockState = "on" | "off" | "unknown";
 
 /** Under which condition an object may be written; undefined: under any. */
 export type PutCondition = { readonly ifAbsent: true } | { readonly ifMatch: string } | undefined;
@@ -121,5 +156,11 @@ export interface ObjectStore {
   delete(names: readonly string[], options?: CallOptions): Promise<void>;
   /** Ends uploads that nobody finished, of objects whose names begin so. @returns how many. */
   abortUploads(prefix: string, options?: CallOptions): Promise<number>;
+  /** Absent: what is written is not locked. */
+  readonly lock?: StoreLock | undefined;
+  /** Absent: no store of this kind can lock. */
+  readonly objectLock?: ((options?: CallOptions) => Promise<LockState>) | undefined;
+  /** Absent: no store of this kind keeps older versions. */
+  readonly versions?: ObjectVersions | undefined;
   close(): void;
 }

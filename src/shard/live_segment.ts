@@ -24,17 +24,45 @@ export class LiveSegment {
   #published: Uint32Array | null = null;
   #changed = true;
 
+  #ref: SegmentRef;
+  #reader: SegmentReader;
   #home: SegmentHome;
 
-  constructor(readonly ref: SegmentRef, readonly reader: SegmentReader, home: SegmentHome) {
+  constructor(ref: SegmentRef, reader: SegmentReader, home: SegmentHome) {
+    this.#ref = ref;
+    this.#reader = reader;
     this.#home = home;
     this.liveCount = reader.docCount;
     this.live = null;
     if (reader.bornDead) this.killBits(reader.bornDead);
   }
 
+  get ref(): SegmentRef {
+    return this.#ref;
+  }
+
+  get reader(): SegmentReader {
+    return this.#reader;
+  }
+
   get home(): SegmentHome {
     return this.#home;
+  }
+
+  /**
+   * The same bytes, mapped anew from files that took the place of damaged ones. Who is alive, and the deletes that are
+   * pending, stay. Nobody may hold on to the old reader but searches, whose snapshots do.
+   *
+   * @returns What was mapped so far, to be unmapped when no snapshot uses it any more.
+   */
+  remap(fresh: LiveSegment): LiveSegment {
+    const { uuid, docCount } = this.#reader;
+    assert(fresh.reader.uuid === uuid && fresh.reader.docCount === docCount, "it is the same segment");
+    const old = new LiveSegment(this.#ref, this.#reader, this.#home);
+    this.#ref = fresh.ref;
+    this.#reader = fresh.reader;
+    this.#home = fresh.home;
+    return old;
   }
 
   /** A manifest says that the segment is of this level now. Disk segments only. */

@@ -19,6 +19,7 @@ import { bootMark } from "../format/wal_header.ts";
 import { diskFull, isDiskFull, Poison } from "../wal/poison.ts";
 import { ALL_RULES, type Rules } from "../wal/rules.ts";
 import { type LogOptions, type LogPosition, type RecordToAppend, ShardLog } from "../wal/shard_log.ts";
+import { makeAside, replaceFile } from "./repair/replace_file.ts";
 import { makeDirectoryDurably, writeDurably } from "../wal/staged_file.ts";
 import type { ShardIdentity, StoreEnvironment } from "./store_environment.ts";
 import { type Inventory, type NextNumbers, takeInventory } from "./store_inventory.ts";
@@ -441,6 +442,25 @@ export class ShardStore {
       onDiscard();
       throw isDiskFull(error) ? diskFull(this.directory) : error;
     }
+  }
+
+  /** The shard's `aside/`, made if it is not there. @throws {IoError} Poisons, but for a full disk. */
+  asidePath(): string {
+    this.#poison.check();
+    const folder = asideFolder(this.directory);
+    makeAside(this.#environment.fs, folder, this.#poison);
+    return folder;
+  }
+
+  /**
+   * Puts a whole file, which lies in `asidePath`, in the place of a damaged one of the same bytes.
+   *
+   * @returns Where the damaged one is kept; undefined: there was none. @throws {IoError} Poisons.
+   */
+  replaceFile(path: string, whole: string): string | undefined {
+    this.#poison.check();
+    const aside = asideFolder(this.directory);
+    return replaceFile(this.#environment.fs, path, { whole, aside, poison: this.#poison });
   }
 
   /** Keeps segments while a merge reads them. @returns Lets them go. */

@@ -25,6 +25,7 @@ export function serveWriter(start: ThreadStart, port: Port): () => void {
     mergeDigest: (end) => rpc.call("mergeDigest", end),
     progress: (progress) => rpc.notify("progress", progress),
     condition: (report) => rpc.notify("condition", report),
+    damagedFile: (file) => rpc.notify("damagedFile", { file }),
     shipWanted: () => rpc.notify("shipWanted", {}),
   };
   const node = new WriterNode({

@@ -159,6 +159,23 @@ Deno.test("a backup that was killed goes on where it was: what the store has is 
   assertFiles(await restored(repository), files);
 });
 
+Deno.test("an upload that may not be ended is named, and no error", async () => {
+  const store = new MemoryStore();
+  const repository = await newRepository(store);
+  const disk = new MemoryDisk();
+  const plan = planOf(disk, "bk-1", { "a/seg-000001/segment.seg": noise(10_000, 1) });
+  store.before = (operation) => {
+    if (operation === "putFile") throw new StoreError("Killed", { kind: "unavailable" });
+  };
+  await failureOf(backUp(repository, plan, backUpOptions(disk)), StoreError);
+  store.before = (operation) => {
+    if (operation === "abortUploads") throw new StoreError("Access denied", { kind: "denied" });
+  };
+  const outcome = await backUp(repository, plan, backUpOptions(disk));
+  assertEquals([outcome.objectsPut, outcome.uploadsLeft.length], [1, 1]);
+  assert(outcome.uploadsLeft[0]!.startsWith("objects/"));
+});
+
 Deno.test("a torn journal costs sending again, never a wrong backup", async () => {
   const store = new MemoryStore();
   const repository = await newRepository(store);

@@ -127,8 +127,10 @@ Deno.test("a prune that comes back from the dead deletes nothing that is needed"
 
 Deno.test("what the store does not delete stays condemned until a prune that may", async () => {
   const { store, repository } = await threeBackups();
+  let asked = 0;
   store.before = (operation) => {
-    if (operation === "delete") throw new StoreError("Access denied", { kind: "denied" });
+    // The first one only asks whether anything may be deleted.
+    if (operation === "delete" && asked++ > 0) throw new StoreError("Access denied", { kind: "denied" });
   };
   const outcome = await deleteBackup(repository, "bk-1");
   assertEquals([outcome.removed, outcome.undeleted, outcome.undeletedReason], [["bk-1"], 2, "Access denied"]);
@@ -136,6 +138,19 @@ Deno.test("what the store does not delete stays condemned until a prune that may
   store.before = () => {};
   assertEquals((await prune(repository)).deleted, 2);
   assertEquals((await repository.readHead()).head.condemned, []);
+});
+
+Deno.test("credentials that cannot delete: a prune is refused, and nothing has changed", async () => {
+  const { store, repository } = await threeBackups();
+  const before = new Map([...store.objects].map(([name, { bytes }]) => [name, bytes]));
+  store.before = (operation) => {
+    if (operation === "delete") throw new StoreError("Access denied", { kind: "denied" });
+  };
+  for (const change of [deleteBackup(repository, "bk-1"), prune(repository, { retention: { last: 1 } })]) {
+    const failure = await failureOf(change, StoreError);
+    assertEquals([failure.kind, failure.message.includes("nothing was changed")], ["denied", true]);
+  }
+  assertEquals(new Map([...store.objects].map(([name, { bytes }]) => [name, bytes])), before);
 });
 
 Deno.test("a damaged manifest stops a prune, but the damaged backup itself can be deleted", async () => {

@@ -3,7 +3,8 @@ import { backUp } from "../../src/backup/back_up.ts";
 import { parseRepositoryKey } from "../../src/backup/cipher.ts";
 import { RepositoryError } from "../../src/backup/error.ts";
 import { Repository } from "../../src/backup/repository.ts";
-import { healRepository, verifyRepository } from "../../src/backup/verify_repository.ts";
+import { healRepository } from "../../src/backup/heal_repository.ts";
+import { verifyRepository } from "../../src/backup/verify_repository.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { MemoryStore } from "./memory_store.ts";
 import {
@@ -98,6 +99,29 @@ Deno.test("a local file that is damaged itself heals nothing", async () => {
   const outcome = await healRepository(repository, damaged, { files: plan.files, fs: disk });
   assertEquals([outcome.healed.length, outcome.unhealed.length], [0, 1]);
 });
+
+for (const key of [undefined, KEY]) {
+  Deno.test(`a lost object of a ${key ? "encrypted" : "plain"} repository comes back from one that holds the same bytes`, async () => {
+    const { store, repository, disk } = await backedUp(key);
+    const lost = bigObject(store);
+    store.objects.delete(lost);
+    const outcome = await backUp(repository, planOf(disk, "bk-3", FILES), { fs: disk });
+    assertEquals([outcome.objectsMissing, outcome.backupsAffected], [[lost], ["bk-1", "bk-2"]]);
+    const { damaged } = await verifyRepository(repository, { mode: "quick" });
+    assertEquals(damaged.map(({ object, backups }) => [object, backups]), [[lost, ["bk-1", "bk-2"]]]);
+    const twin = bigObject(store);
+    const healed = await healRepository(repository, damaged, { files: [], fs: disk });
+    assertEquals([healed.healed, healed.unhealed], [[lost], []]);
+    assertEquals((await verifyRepository(repository, { mode: "full" })).damaged, []);
+    assertFiles(await restored(repository, { backup: "bk-1" }), FILES);
+
+    // A twin that is damaged itself is no source.
+    store.objects.delete(lost);
+    store.objects.get(twin)!.bytes[500_000]! ^= 1;
+    const again = await healRepository(repository, damaged, { files: [], fs: disk });
+    assertEquals([again.healed, again.unhealed.length, store.objects.has(lost)], [[], 1, false]);
+  });
+}
 
 Deno.test("a damaged manifest is found by a quick verify", async () => {
   const { store, repository } = await backedUp();

@@ -256,6 +256,8 @@ Deno.test("repositories are sections of their own, with names, defaults and near
     true,
     cron,
   );
+  const verify = problem('[backup.repositories.main]\ndestination = "s3://b/p"\nverify_schedule = "often"\n');
+  assertEquals(verify.includes("[backup.repositories.main] verify_schedule cannot be used: "), true, verify);
   assertEquals(
     problem('[backup.repositories.Main]\ndestination = "s3://b/p"\n'),
     "./xerj.toml, line 2: [backup.repositories.Main]: the name must be 1 to 64 of a-z, 0-9, '_', '-', and begin with " +

@@ -64,6 +64,8 @@ const LIMITS: EngineLimits = {
 export interface WorldOptions {
   readonly writers?: number;
   readonly settings?: Partial<NodeSettings>;
+  /** A thread found a file of a segment damaged. */
+  readonly onDamagedFile?: (file: string) => void;
 }
 
 export interface Line {
@@ -161,6 +163,7 @@ export class World {
         mergeDigest: (end) => rpc.call("mergeDigest", end),
         progress: (progress) => rpc.notify("progress", progress),
         condition: (report) => rpc.notify("condition", report),
+        damagedFile: (file) => rpc.notify("damagedFile", { file }),
         shipWanted: () => rpc.notify("shipWanted", {}),
       };
       const node = new WriterNode({
@@ -193,6 +196,7 @@ export class World {
       settings,
       limits: LIMITS,
       boot: { bootId: "test", isCopy: this.#catalog.isCopy, cleanStop: this.#catalog.cleanStop },
+      ...(this.options.onDamagedFile ? { onDamagedFile: this.options.onDamagedFile } : {}),
       onDeath: (error) => {
         throw error;
       },

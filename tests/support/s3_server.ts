@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from "@aws-sdk/client-s3";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import { freePort } from "./server.ts";
 
@@ -26,6 +26,8 @@ export interface S3Server {
   readonly region: string;
   /** Where the gateway keeps buckets as directories; undefined for a server that is not ours. */
   readonly directory: string | undefined;
+  /** A further account, which may do nothing until a policy of the bucket says so. Only of a server that is ours. */
+  makeUser(name: string): Promise<{ readonly accessKey: string; readonly secretKey: string }>;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,8 @@ export interface S3ServerOptions {
   readonly bucket?: string;
   /** Default true. */
   readonly keepAlive?: boolean;
+  /** Versions and object lock for the bucket. Default false. */
+  readonly objectLock?: boolean;
 }
 
 let found: Promise<string | undefined> | undefined;
@@ -122,8 +126,16 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   if (other !== undefined) return otherServer(other);
   const binary = await s3ServerBinary();
   if (binary === undefined) throw new Error("there is no S3 server");
-  const { bucket = "xerj-test", keepAlive = true } = options;
-  const directory = Deno.makeTempDirSync({ prefix: "xerj-s3-" });
+  const { bucket = "xerj-test", keepAlive = true, objectLock = false } = options;
+  const root = Deno.makeTempDirSync({ prefix: "xerj-s3-" });
+  const [directory, accounts, versions] = ["buckets", "accounts", "versions"].map((name) =>
+    `${root}/${name}`
+  ) as [
+    string,
+    string,
+    string,
+  ];
+  for (const path of [directory, accounts, versions]) Deno.mkdirSync(path);
   const port = freePort();
   const accessKey = `key${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
   const secretKey = `secret${crypto.randomUUID().replaceAll("-", "")}`;
@@ -133,7 +145,10 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       `127.0.0.1:${port}`,
       "--quiet",
       ...(keepAlive ? ["--keep-alive"] : []),
+      "--iam-dir",
+      accounts,
       "posix",
+      ...(objectLock ? ["--versioning-dir", versions] : []),
       directory,
     ],
     env: { ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey },
@@ -148,15 +163,41 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     secretKey,
     region: "us-east-1",
     directory,
+    makeUser: async (name) => {
+      const user = { accessKey: name, secretKey: `secret${crypto.randomUUID().replaceAll("-", "")}` };
+      const { success, stderr } = await new Deno.Command(binary, {
+        args: [
+          "admin",
+          "--endpoint-url",
+          `http://127.0.0.1:${port}`,
+          "create-user",
+          "--access",
+          name,
+          "--secret",
+          user.secretKey,
+          "--role",
+          "user",
+        ],
+        env: {
+          ADMIN_ACCESS_KEY_ID: accessKey,
+          ADMIN_SECRET_ACCESS_KEY: secretKey,
+        },
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).output();
+      if (!success) throw new Error(new TextDecoder().decode(stderr));
+      return user;
+    },
     stop: async () => {
       child.kill("SIGKILL");
       await child.status;
-      Deno.removeSync(directory, { recursive: true });
+      Deno.removeSync(root, { recursive: true });
     },
   };
   try {
     await listening(port);
-    await makeBucket(server, bucket);
+    await makeBucket(server, bucket, { objectLock });
   } catch (error) {
     await server.stop();
     throw error;
@@ -173,6 +214,7 @@ function otherServer(address: string): S3Server {
     secretKey: decodeURIComponent(url.password),
     region: url.searchParams.get("region") ?? "us-east-1",
     directory: undefined,
+    makeUser: () => Promise.reject(new Error("accounts of a server that is not ours cannot be made")),
     stop: () => Promise.resolve(),
   };
 }
@@ -192,17 +234,41 @@ async function listening(port: number): Promise<void> {
 }
 
 /** Makes a further bucket. */
-export async function makeBucket(server: S3Server, bucket: string): Promise<void> {
-  const client = new S3Client({
+export async function makeBucket(
+  server: S3Server,
+  bucket: string,
+  { objectLock = false }: { readonly objectLock?: boolean } = {},
+): Promise<void> {
+  const client = clientOf(server);
+  try {
+    await client.send(
+      new CreateBucketCommand({
+        Bucket: bucket,
+        ...(objectLock ? { ObjectLockEnabledForBucket: true } : {}),
+      }),
+    );
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Says who may do what in the bucket. */
+export async function setPolicy(server: S3Server, policy: unknown): Promise<void> {
+  const client = clientOf(server);
+  try {
+    await client.send(new PutBucketPolicyCommand({ Bucket: server.bucket, Policy: JSON.stringify(policy) }));
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The SDK's own client, with the rights of the server's owner. */
+export function clientOf(server: S3Server): S3Client {
+  return new S3Client({
     endpoint: server.endpoint,
     region: server.region,
     forcePathStyle: true,
     credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
     requestHandler: new FetchHttpHandler({}),
   });
-  try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket }));
-  } finally {
-    client.destroy();
-  }
 }

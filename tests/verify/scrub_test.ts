@@ -77,10 +77,21 @@ Deno.test("scrub: names file and offset of what is damaged", async () => {
     flipBit(`${folderOf(folder, first)}/segment.seg`, 20_000);
     flipBit(`${folderOf(folder, third)}/segment.ids`, -10);
     let errors = 0;
-    const scrub = scrubOf(folder, entries, { onDamage: (places) => void (errors += places) });
+    const files: string[] = [];
+    const scrub = scrubOf(folder, entries, {
+      onDamage: (places) => void (errors += places),
+      onDamagedFile: (file) => files.push(file),
+    });
     scrub.start();
     assert(await until(() => errors === 2, 5000));
     await scrub.stop();
+    assertEquals(files.sort(), [
+      `${folderOf(folder, first)}/segment.seg`,
+      `${folderOf(folder, third)}/segment.ids`,
+    ]);
+    scrub.note(first.uuid, []);
+    assertEquals(scrub.damaged(first.uuid), [], "what was mended is not told of any more");
+    scrub.note(first.uuid, [{ file: files[0]!, offset: 16_384, reason: "" }]);
     const [page] = scrub.damaged(first.uuid);
     assertEquals(page?.file, `${folderOf(folder, first)}/segment.seg`);
     assertEquals(page?.offset, 16_384);

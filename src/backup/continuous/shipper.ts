@@ -105,6 +105,8 @@ export class StreamShipper {
   #putMs = -Infinity;
   #prunedMs = -Infinity;
   /** Deleted, but still condemned in the head. */
+  /** Told once that the credentials may not delete. */
+  #toldUndeleted = false;
   #gone: string[] = [];
 
   constructor(options: ShipperOptions) {
@@ -447,7 +449,11 @@ export class StreamShipper {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       // Credentials that may not delete are a way to be safe; what was shipped is shipped.
-      this.#log.debug("cannot delete what the stream needs no more", { failure: error.message });
+      const isNews = error.kind === "denied" && !this.#toldUndeleted;
+      this.#log[isNews ? "warn" : "debug"]("cannot delete what the stream needs no more: it stays", {
+        failure: error.message,
+      });
+      if (isNews) this.#toldUndeleted = true;
     }
   }
 
