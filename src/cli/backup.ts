@@ -61,7 +61,8 @@ const PROBE = subcommand("probe", "tries what a store really does: exit 0 fit, 1
 
 export const BACKUP: Command = {
   name: "backup",
-  summary: "lists, verifies, prunes, pins, deletes and undeletes backups, probes their store, adopts a stream",
+  summary:
+    "lists, verifies, prunes, pins, deletes and undeletes backups, probes their store, adopts a stream",
   operands: [],
   flags: [],
   subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, UNDELETE, PROBE, ADOPT],
