@@ -126,6 +126,7 @@ interface Placement {
   readonly object: string;
   readonly bytes: number;
   readonly encoding: PieceEncoding;
+  readonly frames?: readonly number[];
   /** Manifests that name it; undefined: this backup sent it. */
   readonly holders?: ReadonlySet<string>;
 }
@@ -413,10 +414,11 @@ class BackUp {
     }
     const release = compress || cipher ? await this.#memory.take(piece.plainBytes) : undefined;
     try {
-      const { encoding, source, close } = await encodePiece(piece, { fs, compress, cipher, content, random });
+      const encoded = await encodePiece(piece, { fs, compress, cipher, content, random });
+      const { encoding, source, frames, close } = encoded;
       try {
         const object = newObjectName({ content, epoch: head.epoch, backupId: this.#plan.id }, random);
-        const placement = { object, bytes: source.sizeBytes, encoding };
+        const placement = { object, bytes: source.sizeBytes, encoding, ...(frames ? { frames } : {}) };
         this.#journal?.begin({ ...placement, content });
         await store.putFile(object, source, {
           signal,
@@ -500,8 +502,8 @@ class BackUp {
       ...seen,
       pieces: contents.map((content) => {
         const { plainBytes, sha256 } = this.#pieces.get(content)!;
-        const { object, bytes, encoding } = this.#placements.get(content)!;
-        return { object, bytes, encoding, plainBytes, sha256 };
+        const { object, bytes, encoding, frames } = this.#placements.get(content)!;
+        return { object, bytes, encoding, plainBytes, sha256, ...(frames ? { frames } : {}) };
       }),
     }));
     return files.sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -23,11 +23,47 @@ import { RepositoryError } from "./error.ts";
 
 const MAGIC = utf8("XERJAES1");
 const SALT_BYTES = 32;
-const HEADER_BYTES = MAGIC.length + SALT_BYTES;
+export const HEADER_BYTES = MAGIC.length + SALT_BYTES;
 const CHUNK_BYTES = 1024 * 1024;
 const TAG_BYTES = 16;
+const SEALED_BYTES = CHUNK_BYTES + TAG_BYTES;
 const NONCE_BYTES = 12;
 const KEY_BYTES = 32;
+
+/** Any plain bytes of an encrypted object out of the chunks that hold them. */
+export class EncryptedParts {
+  readonly #key: CryptoKey;
+  readonly #storedBytes: number;
+
+  constructor(key: CryptoKey, storedBytes: number) {
+    this.#key = key;
+    this.#storedBytes = storedBytes;
+  }
+
+  /** Bytes of the object that hold plain bytes [offset, offset + length). */
+  rangeOf(offset: number, length: number): { readonly offset: number; readonly length: number } {
+    const first = Math.floor(offset / CHUNK_BYTES);
+    const end = Math.ceil((offset + length) / CHUNK_BYTES);
+    const from = HEADER_BYTES + first * SEALED_BYTES;
+    return { offset: from, length: Math.min(HEADER_BYTES + end * SEALED_BYTES, this.#storedBytes) - from };
+  }
+
+  /** @param stored What `rangeOf` named for the same bytes. @throws {CorruptionError} They were changed. */
+  async decrypt(stored: Uint8Array, offset: number, length: number): Promise<Uint8Array> {
+    const last = Math.floor((this.#storedBytes - HEADER_BYTES) / SEALED_BYTES);
+    const first = Math.floor(offset / CHUNK_BYTES);
+    const chunks: Uint8Array[] = [];
+    for (let at = 0; at < stored.length; at += SEALED_BYTES) {
+      const chunk = first + chunks.length;
+      const sealed = stored.subarray(at, at + SEALED_BYTES);
+      chunks.push(await opened(this.#key, nonce(chunk, chunk === last), sealed));
+    }
+    const from = offset - first * CHUNK_BYTES;
+    const plain = concatBytes(chunks).subarray(from, from + length);
+    if (plain.length !== length) throw broken("it ends too early");
+    return plain;
+  }
+}
 
 /** A repository's keys. */
 export class RepositoryCipher {
@@ -95,6 +131,20 @@ export class RepositoryCipher {
     if (!key || rest.length < TAG_BYTES) throw broken("it ends too early");
     const last = await opened(key, nonce(chunk, true), rest);
     if (last.length > 0) yield last;
+  }
+
+  /**
+   * Opens an object of which only parts are read.
+   *
+   * @param header Its first `HEADER_BYTES` bytes. @param storedBytes Size of the object.
+   * @throws {CorruptionError}
+   */
+  async openParts(
+    header: Uint8Array,
+    { storedBytes, context }: { readonly storedBytes: number; readonly context: string },
+  ): Promise<EncryptedParts> {
+    const key = await this.#keyOf(saltOf(header), context, "decrypt");
+    return new EncryptedParts(key, storedBytes);
   }
 
   #keyOf(salt: Uint8Array, context: string, use: "encrypt" | "decrypt"): Promise<CryptoKey> {

@@ -17,6 +17,8 @@ import { compressPiece, decompress } from "./zstd.ts";
 export interface EncodedPiece {
   readonly encoding: PieceEncoding;
   readonly source: ObjectSource;
+  /** Of a compressed one: as `Piece.frames`. */
+  readonly frames?: readonly number[];
   close(): void;
 }
 
@@ -61,6 +63,7 @@ export async function encodePiece(piece: LocalPiece, options: EncodeOptions): Pr
     return {
       encoding: cipher ? (frames ? "zstd+aes" : "aes") : "zstd",
       source: await inMemory(bytes),
+      ...(frames ? { frames: frames.map(({ length }) => length) } : {}),
       close() {},
     };
   } catch (error) {
@@ -89,7 +92,7 @@ export function decodePiece(
   return encoding === "aes" ? opened : decompress(opened);
 }
 
-function objectContext(content: string): string {
+export function objectContext(content: string): string {
   return `object ${content}`;
 }
 

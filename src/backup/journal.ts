@@ -24,6 +24,8 @@ export interface JournalObject {
   readonly content: string;
   readonly bytes: number;
   readonly encoding: PieceEncoding;
+  /** As `Piece.frames`. */
+  readonly frames?: readonly number[];
 }
 
 export interface JournalOptions {
@@ -114,9 +116,15 @@ function readLines(lines: readonly string[]): Found {
   for (const line of lines) {
     const json = parseLine(line);
     if (!json) continue;
-    const { begun, content, bytes, encoding } = json;
+    const { begun, content, bytes, encoding, frames } = json;
     if (typeof begun === "string" && typeof content === "string" && typeof bytes === "number") {
-      objects.set(content, { object: begun, content, bytes, encoding: encoding as PieceEncoding });
+      objects.set(content, {
+        object: begun,
+        content,
+        bytes,
+        encoding: encoding as PieceEncoding,
+        ...(Array.isArray(frames) ? { frames: frames as number[] } : {}),
+      });
       unfinished.add(begun);
     }
     if (typeof json.sent === "string") unfinished.delete(json.sent);

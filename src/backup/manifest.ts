@@ -28,6 +28,11 @@ export interface Piece {
   readonly plainBytes: number;
   /** Of the plain bytes, lower-case hex. */
   readonly sha256: string;
+  /**
+   * Of a compressed one: bytes of each frame, of 1 MiB plain bytes each but the last, before encryption. Absent in
+   * manifests of before, and then only the whole piece can be read.
+   */
+  readonly frames?: readonly number[];
 }
 
 export interface BackupEntry {
@@ -164,7 +169,8 @@ function entryFrom(json: unknown): BackupEntry {
   throw new CorruptionError(`Cannot decode backup manifest: ${file.path} has ${sum} of ${file.bytes} bytes`);
 }
 
-function pieceFrom(json: unknown): Piece {
+/** @throws {CorruptionError} */
+export function pieceFrom(json: unknown): Piece {
   const body = new BodyReader("piece of a file", json);
   const object = body.text("object");
   const encoding = ENCODINGS.find((known) => known === body.text("encoding"));
@@ -182,7 +188,15 @@ function pieceFrom(json: unknown): Piece {
     encoding,
     plainBytes: body.integer("plainBytes"),
     sha256: body.text("sha256"),
+    ...(body.has("frames") ? { frames: framesFrom(body.list("frames")) } : {}),
   };
+}
+
+function framesFrom(list: readonly unknown[]): number[] {
+  return list.map((length) => {
+    if (typeof length === "number" && Number.isSafeInteger(length) && length > 0) return length;
+    throw new CorruptionError(`Cannot decode backup manifest: a frame has ${JSON.stringify(length)} bytes`);
+  });
 }
 
 function base64(bytes: Uint8Array): string {

@@ -68,7 +68,8 @@ export async function* decompress(stored: AsyncIterable<Uint8Array>): AsyncGener
   if (rest.length > 0) throw broken("it ends within a frame");
 }
 
-function decodeFrame(frame: Uint8Array): Uint8Array {
+/** Plain bytes of one frame. @throws {CorruptionError} */
+export function decodeFrame(frame: Uint8Array): Uint8Array {
   try {
     return new Uint8Array(zstdDecompressSync(frame, { maxOutputLength: BLOCK_BYTES }));
   } catch (error) {

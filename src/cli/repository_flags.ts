@@ -9,12 +9,12 @@ import { illegalArgument } from "../base/errors.ts";
 import { utf8Text } from "../base/bytes.ts";
 import type { RepositoryConfig } from "../config/repositories.ts";
 import { type Destination, namedDestination } from "../control/destination.ts";
+import { KEY_VARIABLE } from "../control/hydration.ts";
 import { parseDestination } from "../objectstore/open.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { type Flag, UsageError } from "./arguments.ts";
 
-/** The variable that holds a repository's key where no flag or configuration names a file. */
-export const KEY_VARIABLE = "XERJ_BACKUP_KEY";
+export { KEY_VARIABLE };
 
 export const REPOSITORY_FLAGS: readonly Flag[] = [
   {

@@ -11,8 +11,10 @@
 import type { Config } from "../config/config.ts";
 import { RepositoryError } from "../backup/error.ts";
 import { finishRestore, RESTORING_FILE } from "../backup/restore.ts";
+import type { Destination } from "../control/destination.ts";
 import { openDestination, openRepository } from "../control/open_repository.ts";
 import { STAGED_SUFFIX } from "../format/file_names.ts";
+import type { HydrationPlace } from "../format/hydration.ts";
 import type { Repository } from "../backup/repository.ts";
 import type { DirectoryLock, FileSystem } from "../os/fs.ts";
 import { type Command, type ParsedArguments, UsageError } from "./arguments.ts";
@@ -58,6 +60,11 @@ export const RESTORE: Command = {
       value: "NAME",
       effect: "which stream, to its newest instant; else [backup.continuous] stream",
     },
+    {
+      name: "lazy",
+      effect:
+        "brings what a server needs to start; that server answers at once and fetches the rest by itself",
+    },
     { name: "dry-run", effect: "says what it would bring and how long that takes, and writes nothing" },
     { name: "json", effect: "prints one JSON object a line instead of text" },
     ...REPOSITORY_FLAGS,
@@ -75,6 +82,8 @@ interface Asked extends IndexSelection {
   readonly instant: Instant | undefined;
   /** Id, or "latest". */
   readonly backup: string;
+  /** Segments are left to the server, which fetches them. */
+  readonly lazy: boolean;
 }
 
 /** @returns The exit status. */
@@ -131,7 +140,12 @@ async function restore(
     try {
       const repository = await openRepository(store, destination, { ...environment, create: false });
       progress.isOpen = true;
-      const source = await sourceOf(repository, { asked, target, signal });
+      const source = await sourceOf(repository, {
+        asked,
+        target,
+        signal,
+        place: hydrationPlace(destination, flags),
+      });
       const reserveBytes = config.storage.diskReserveMb * 1024 * 1024;
       const planned = checked(fs, { source, target, reserveBytes });
       if (flags.has("dry-run")) {
@@ -205,10 +219,12 @@ function lockOrStop(
 /** "latest" means the one that was begun, while that goes on: a newer one may have come since. */
 async function sourceOf(
   repository: Repository,
-  { asked, target, signal }: {
+  { asked, target, signal, place }: {
     readonly asked: Asked;
     readonly target: RestoreTarget;
     readonly signal: AbortSignal;
+    /** Where a server finds what is left to it. */
+    readonly place: HydrationPlace;
   },
 ): Promise<RestoreSource> {
   const { begun, staging, dataDir } = target;
@@ -225,7 +241,12 @@ async function sourceOf(
   }
   const source = instant
     ? await streamSource(repository, { ...asked, instant, signal })
-    : await backupSource(repository, { ...asked, backup: begun?.backup ?? backup, signal });
+    : await backupSource(repository, {
+      ...asked,
+      backup: begun?.backup ?? backup,
+      signal,
+      lazilyFrom: asked.lazy ? place : undefined,
+    });
   if (rename && source.indices.every(({ name, as }) => name === as)) {
     const names = source.indices.map(({ name }) => name).join(", ");
     throw new RepositoryError(`--rename ${rename.pattern}=${rename.replacement} renames none of ${names}`, {
@@ -234,6 +255,20 @@ async function sourceOf(
     });
   }
   return source;
+}
+
+/** What the server is told of the repository: no secret. Of a named one, what flags say otherwise than the configuration. */
+function hydrationPlace(destination: Destination, flags: ReadonlyMap<string, string>): HydrationPlace {
+  const { url, name, endpoint, region, pathStyle, singleWriter } = destination;
+  const isOwn = (flag: string) => name === undefined || flags.has(flag);
+  return {
+    url,
+    singleWriter,
+    ...(name === undefined ? {} : { name }),
+    ...(endpoint !== undefined && isOwn("endpoint") ? { endpoint } : {}),
+    ...(region !== undefined && isOwn("region") ? { region } : {}),
+    ...(pathStyle !== undefined && name === undefined ? { pathStyle } : {}),
+  };
 }
 
 /** @throws {RepositoryError} "target": there is no room. */
@@ -301,7 +336,17 @@ function askedFor(flags: ReadonlyMap<string, string>, { backupContinuous }: Rest
   const lsn = flags.get("to-lsn");
   const stream = flags.get("stream");
   if (time === undefined && lsn === undefined && stream === undefined) {
-    return { ...selection, instant: undefined, backup: flags.get("backup") ?? "latest" };
+    return {
+      ...selection,
+      instant: undefined,
+      backup: flags.get("backup") ?? "latest",
+      lazy: flags.has("lazy"),
+    };
+  }
+  if (flags.has("lazy")) {
+    throw new UsageError(
+      "--lazy goes with none of --to-time, --to-lsn and --stream: only a backup's files can be fetched in parts",
+    );
   }
   if (flags.has("backup")) {
     throw new UsageError(
@@ -319,7 +364,7 @@ function askedFor(flags: ReadonlyMap<string, string>, { backupContinuous }: Rest
     ...(time === undefined ? {} : { toTimeMs: timeOf(time) }),
     ...(lsn === undefined ? {} : { toLsn: Number(lsn) }),
   };
-  return { ...selection, instant, backup: "latest" };
+  return { ...selection, instant, backup: "latest", lazy: false };
 }
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;

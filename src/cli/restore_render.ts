@@ -67,6 +67,9 @@ class TextReport implements RestoreReport {
       } to fetch in ${requests} requests`,
       `  into ${target.dataDir}`,
     ];
+    if (source.laterBytes) {
+      lines.push(`  ${megabytes(source.laterBytes)} are left to the server, which fetches them when it runs`);
+    }
     if (target.begun) lines.push(`  goes on with what was begun: ${megabytes(bytesThere)} are there`);
     for (const warning of warnings) lines.push(`warning: ${warning}`);
     this.#say(lines);
@@ -92,12 +95,19 @@ class TextReport implements RestoreReport {
     this.#bar?.update(share * progress.bytesTotal, progress.bytesTotal, what);
   }
 
-  restored({ target }: PlannedRestore, outcome: RestoreOutcome): void {
+  restored({ source, target }: PlannedRestore, outcome: RestoreOutcome): void {
     this.#bar?.clear();
     const { files, bytes, filesKept, fetchedBytes, durationMs } = outcome;
     this.#say([
       `restored ${files} files, ${megabytes(bytes)}, in ${duration(durationMs / 1000)}; ` +
       `${megabytes(fetchedBytes)} fetched${filesKept > 0 ? `, ${filesKept} files were there already` : ""}`,
+      ...(source.laterBytes
+        ? [
+          `start the server: it answers now and fetches the rest (${
+            megabytes(source.laterBytes)
+          }) in the background`,
+        ]
+        : []),
       `start it with: xerj --data-dir ${target.dataDir}`,
     ]);
   }
@@ -163,6 +173,7 @@ class JsonReport implements RestoreReport {
       bytes: outcome.bytes,
       files_kept: outcome.filesKept,
       bytes_fetched: outcome.fetchedBytes,
+      ...(source.laterBytes === undefined ? {} : { bytes_left: source.laterBytes }),
       duration_ms: Math.round(outcome.durationMs),
     });
   }
@@ -183,6 +194,7 @@ class JsonReport implements RestoreReport {
       bytes_there: bytesThere,
       bytes_to_fetch: source.fetchBytes,
       requests: source.requests,
+      ...(source.laterBytes === undefined ? {} : { bytes_left: source.laterBytes }),
       bytes_free: freeBytes,
       warnings,
     };

@@ -13,7 +13,9 @@ import { Budget } from "../backup/parallel.ts";
 import { collect, type Repository } from "../backup/repository.ts";
 import { planRestore, restoreFiles, type RestoreOptions, type RestoreOutcome } from "../backup/restore.ts";
 import { type Rename, select, type SelectedIndex } from "../backup/selection.ts";
+import { beginHydration, planLazily } from "../backup/lazy_restore.ts";
 import type { CatalogBody } from "../format/catalog.ts";
+import type { HydrationPlace } from "../format/hydration.ts";
 import { META_FOLDER, parseNumberedName } from "../format/file_names.ts";
 import { sha256Hex } from "../format/sealed_json.ts";
 import { planCatalog } from "./restored_catalog.ts";
@@ -39,6 +41,8 @@ export interface RestoreSource {
   readonly warnings: readonly string[];
   /** The catalogue that is to be written; undefined: the one that comes along is right. */
   readonly catalog: CatalogBody | undefined;
+  /** Of files that a server brings when it runs; undefined: nothing is left to it. */
+  readonly laterBytes?: number;
   /** As `restoreFiles` (`backup/restore.ts`): the marker is there when the call returns. */
   bring(options: RestoreOptions): Promise<RestoreOutcome>;
 }
@@ -56,14 +60,18 @@ const PARALLEL_REQUESTS = 4;
  */
 export async function backupSource(
   repository: Repository,
-  { backup: id, signal, ...selection }: IndexSelection & {
+  { backup: id, signal, lazilyFrom, ...selection }: IndexSelection & {
     readonly backup: string;
+    /** Brings what a server needs to start, which fetches the rest from there; undefined: brings all. */
+    readonly lazilyFrom?: HydrationPlace | undefined;
     readonly signal: AbortSignal;
   },
 ): Promise<RestoreSource> {
   // Templates, pipelines and keys belong to a server, whichever indices it has.
   const plan = await planRestore(repository, { ...selection, backup: id, includeServerFiles: true, signal });
-  const { backup, manifest, bytes, fetchBytes, requests } = plan;
+  const { backup, manifest, bytes } = plan;
+  const lazy = lazilyFrom && planLazily(plan);
+  const now = lazy?.now ?? plan;
   const title = `backup ${backup.id} of ${new Date(backup.createdMs).toISOString()}`;
   const newest = newestCatalog(plan.files.map(({ entry }) => entry), title);
   const catalog = await contentOf(repository, newest, { signal, title });
@@ -81,13 +89,19 @@ export async function backupSource(
       docs: manifest.indices.find(({ name }) => name === index.name)?.docs,
     })),
     files: plan.files.map(({ entry, path }) => ({ path, bytes: entry.bytes })),
-    objects: plan.files.flatMap(({ entry }) => entry.pieces),
+    objects: now.files.flatMap(({ entry }) => entry.pieces),
     bytes,
-    fetchBytes,
-    requests,
+    fetchBytes: now.fetchBytes,
+    requests: now.requests,
     warnings: [],
     catalog: planCatalog(catalog, { title, path: newest.path, indices: plan.indices }),
-    bring: (options) => restoreFiles(plan, options),
+    ...(lazy ? { laterBytes: lazy.laterBytes } : {}),
+    bring: async (options) => {
+      // The marker is there when this has been called: nothing is awaited before.
+      const outcome = await restoreFiles(now, options);
+      if (lazy && lazilyFrom) beginHydration(options.fs, options.to, { plan: lazy, place: lazilyFrom });
+      return outcome;
+    },
   };
 }
 

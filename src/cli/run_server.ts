@@ -80,6 +80,8 @@ const ENTRIES = {
     new Worker(new URL("../workers/merger.ts", import.meta.url), { type: "module", name: "merger" }),
   shipper: () =>
     new Worker(new URL("../workers/shipper.ts", import.meta.url), { type: "module", name: "shipper" }),
+  hydrator: () =>
+    new Worker(new URL("../workers/hydrator.ts", import.meta.url), { type: "module", name: "hydrator" }),
 } as const;
 
 const workerThreads: ThreadFactory = (start: ThreadStart, onError) => {

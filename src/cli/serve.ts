@@ -14,6 +14,7 @@ import { RegisteredRepositories } from "../control/registered.ts";
 import { ContinuousShipper } from "../control/continuous.ts";
 import { RemoteRounds } from "../control/continuous_node.ts";
 import { type Destination, namedDestination, placeOf } from "../control/destination.ts";
+import { hydrationOf, removeSpentHydration } from "../control/hydration.ts";
 import { isHalfRestored, Restores } from "../control/restores.ts";
 import { SegmentHealer } from "../control/segment_healer.ts";
 import { Schedules } from "../control/schedules.ts";
@@ -116,6 +117,17 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
     const metrics = new Metrics();
     const threads = threadCounts(config);
     const machine = { totalMemoryBytes: totalMemoryBytes(), writers: threads.writers };
+    const secrets = { env: environment, readFile: (path: string) => fs.readFile(path) };
+    const bandwidth = () => config.backup.bandwidthMbPerSec * 1024 * 1024;
+    const hydration = hydrationOf({
+      fs,
+      log,
+      dataDir,
+      bandwidth,
+      waitMs: () => config.backup.hydrateWaitMs,
+      repositories: () => config.repositories,
+      secrets,
+    });
     const engine = new Engine({
       fs,
       clock,
@@ -129,6 +141,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       settings: nodeSettings(config, machine),
       limits: engineLimits(config),
       boot: { bootId: bootId(), isCopy: catalog.isCopy, cleanStop: catalog.cleanStop },
+      hydration,
       onDeath: onFatal,
       onDamagedFile: (file) => healer.suspect(file),
       onTimings: (timings) => metrics.measured(timings),
@@ -168,12 +181,11 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       dataDir,
       version: VERSION,
       instanceId: catalog.instanceId,
-      bandwidth: () => config.backup.bandwidthMbPerSec * 1024 * 1024,
+      bandwidth,
       onDamagedFile: (file) => healer.suspect(file),
     });
     const restores = new Restores({ engine, backups, fs, clock, log, dataDir });
     const verifications = new Verifications({ engine, backups, fs, clock, log, dataDir });
-    const secrets = { env: environment, readFile: (path: string) => fs.readFile(path) };
     const namedRepository = (name: string) => namedDestination(name, config.repositories, secrets);
     const healer = new SegmentHealer({
       engine,
@@ -244,6 +256,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
           freeBytes: () => fs.freeBytes(dataDir),
           warnings: standingWarnings(config, catalog),
           liveWarnings: () => [
+            ...hydration?.warnings ?? [],
             ...schedules.warnings,
             ...verifications.warnings,
             ...healer.warnings,
@@ -298,7 +311,10 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       notifier.status(`replaying the log: ${bytesDone} of ${bytesTotal} bytes`);
       notifier.extendTimeout(REPLAY_EXTENSION_MS);
     }, REPLAY_REPORT_MS);
-    const ready = engine.open().then(() => {
+    const opened = hydration ? hydration.prepare(engine).then(() => engine.open()) : engine.open();
+    const ready = opened.then(() => {
+      if (hydration) hydration.opened();
+      else removeSpentHydration(fs, dataDir);
       snapshots.removeLeftovers();
       backups.removeLeftovers({ isCopy: catalog.isCopy });
       restores.removeLeftovers();
@@ -329,6 +345,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         }
         config = reloadedConfig(config, next);
         backups.reconfigured();
+        hydration?.reconfigured();
         schedules.reconfigured();
         verifySchedules.reconfigured();
         await engine.configure(nodeSettings(config, machine), engineLimits(config));
@@ -345,6 +362,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         healer.stop();
         verifications.stop();
         backups.stop();
+        hydration?.stop();
         apps.native.stop();
         apps.es.stop();
         const drainMs = config.server.shutdownTimeoutSecs * 1000;

@@ -16,7 +16,7 @@ import { explainedFailure } from "../control/backup_errors.ts";
 import type { Config } from "../config/config.ts";
 import { type Command, type ParsedArguments, UsageError } from "./arguments.ts";
 import { systemEnvironment } from "./command_environment.ts";
-import { halfRestored } from "./half_restored.ts";
+import { halfRestored, refusedWhileHydrating, stillHydrating } from "./half_restored.ts";
 import { type OpenLostFiles, openLostFiles } from "./lost_files.ts";
 import { ProgressBar } from "./progress_bar.ts";
 import { repairDirectory } from "./repair_directory.ts";
@@ -99,6 +99,8 @@ export async function runVerify(
     let lost: OpenLostFiles | undefined;
     try {
       if (isHalfRestored(options.fs, path)) throw halfRestored(path);
+      const hydrating = stillHydrating(options.fs, path);
+      if (hydrating) throw refusedWhileHydrating(hydrating);
       // First of all: what could have been fetched must not be rebuilt with a loss because nobody could be asked.
       if (flags.has("from")) lost = await options.openLostFiles?.();
       const environment = { ...directoryOptions, random: options.random };

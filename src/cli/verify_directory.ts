@@ -17,7 +17,7 @@ import { type Finding, problemOf, type Progress } from "../shard/verify/finding.
 import { type ShardReport, verifyShard } from "../shard/verify/shard.ts";
 import { bytesToRead } from "../shard/verify/shard_files.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
-import { HALF_RESTORED_NEXT } from "./half_restored.ts";
+import { HALF_RESTORED_NEXT, STILL_HYDRATING_NEXT, stillHydrating } from "./half_restored.ts";
 import { checkMeta } from "./verify_meta.ts";
 
 export interface DirectoryOptions {
@@ -81,6 +81,12 @@ export async function verifyDirectory(options: DirectoryOptions, dataDir: string
     if (!fs.exists(dataDir)) throw new IoError("open", dataDir, new Error("No such directory (os error 2)"));
     if (isHalfRestored(fs, dataDir)) {
       findings.push(unfinishedRestore(dataDir));
+      return { ...report, catalog, bytesRead };
+    }
+    const hydrating = stillHydrating(fs, dataDir);
+    if (hydrating) {
+      const { file, what } = hydrating;
+      findings.push({ severity: "unknown", file, offset: -1, what, lost: "", next: STILL_HYDRATING_NEXT });
       return { ...report, catalog, bytesRead };
     }
     const isLive = isHeld(fs, dataDir);

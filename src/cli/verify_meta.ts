@@ -7,7 +7,8 @@ import { CorruptionError } from "../base/errors.ts";
 import { CLEAN_STOP_FILE, type FoundCatalogs } from "../engine/catalog_open.ts";
 import { INSTANCE_FILE } from "../engine/instance.ts";
 import { decodeCleanStop, decodeDeleted, decodeInstance } from "../format/catalog.ts";
-import { deletedName, META_FOLDER, parseNumberedName } from "../format/file_names.ts";
+import { deletedName, HYDRATING_FILE, META_FOLDER, parseNumberedName } from "../format/file_names.ts";
+import { decodeHydration } from "../format/hydration.ts";
 import { sha256Hex } from "../format/sealed_json.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { type Finding, problemOf } from "../shard/verify/finding.ts";
@@ -50,6 +51,8 @@ export function checkMeta(
   const nothing = "nothing: a directory without it is taken for a copy of itself";
   decode(`${folder}/${INSTANCE_FILE}`, nothing, decodeInstance);
   decode(`${folder}/${CLEAN_STOP_FILE}`, "nothing: the next start takes a little longer", decodeCleanStop);
+  const rest = "where the rest of segment files is that a lazy restore has begun: the start is refused";
+  decode(`${folder}/${HYDRATING_FILE}`, rest, decodeHydration);
   for (const path of staged) {
     const what = "unfinished work of an earlier process";
     findings.push({
@@ -88,4 +91,4 @@ export function checkMeta(
   }
 }
 
-const KNOWN = new Set([INSTANCE_FILE, CLEAN_STOP_FILE, "hydrating.json", "aside"]);
+const KNOWN = new Set([INSTANCE_FILE, CLEAN_STOP_FILE, HYDRATING_FILE, "aside"]);

@@ -329,7 +329,16 @@ export const SECTIONS = {
       min: 0,
       max: 100000,
       unit: "MB/s",
-      effect: "What all backups together may send. 0: no limit.",
+      effect: "What all backups together may send, and a lazy restore fetch. 0: no limit.",
+    }),
+    hydrateWaitMs: integer({
+      default: 10_000,
+      min: 100,
+      max: 600_000,
+      unit: "ms",
+      effect:
+        "After `xerj restore --lazy`: how long a request waits for a block that is still in the repository before it " +
+        "answers 503.",
     }),
   },
   backupContinuous: {

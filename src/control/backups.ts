@@ -18,6 +18,7 @@ import type { PruneOutcome } from "../backup/prune.ts";
 import type { RestoreProgress } from "../backup/restore.ts";
 import type { RetentionPolicy } from "../backup/retention.ts";
 import type { Engine } from "../engine/engine.ts";
+import { refuseUnlessWhole } from "../engine/hydration.ts";
 import type { Rpc } from "../engine/rpc.ts";
 import { MANIFEST_FOLDER, META_FOLDER, segmentName } from "../format/file_names.ts";
 import { decodeManifest, SEGMENT_FILE_NAMES } from "../format/manifest.ts";
@@ -189,10 +190,11 @@ export class Backups {
    * Starts one. What is wrong with the request, or another one to the same place, is thrown here; what goes wrong later
    * is in `done`, and in the run.
    *
-   * @throws {RequestError} 400, 404, 409 with the running one's id.
+   * @throws {RequestError} 400, 404, 409 with the running one's id, or while a lazy restore goes on.
    */
   start(request: BackupRequest): { readonly run: BackupRun; readonly done: Promise<BackupRun> } {
     const { clock, engine } = this.#options;
+    refuseUnlessWhole(engine.hydration);
     const place = placeOf(request.destination);
     const other = this.#running.get(place);
     if (other) {

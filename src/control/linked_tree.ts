@@ -5,6 +5,7 @@
  */
 import { IoError, RequestError } from "../base/errors.ts";
 import type { Engine } from "../engine/engine.ts";
+import { refuseUnlessWhole } from "../engine/hydration.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { removeTree } from "./trees.ts";
 
@@ -14,13 +15,14 @@ const LINK_ATTEMPTS = 5;
 /**
  * Links every file into a folder that then looks as the data directory does; what it held before goes.
  *
- * @returns The last LSN that is in it. @throws {RequestError} @throws {IoError}
+ * @returns The last LSN that is in it. @throws {RequestError} 409 while a lazy restore goes on. @throws {IoError}
  */
 export async function linkTree(
   engine: Engine,
   fs: FileSystem,
   tree: string,
 ): Promise<{ readonly lsn: number }> {
+  refuseUnlessWhole(engine.hydration);
   for (let attempt = 1;; attempt++) {
     removeTree(fs, tree);
     try {

@@ -83,6 +83,8 @@ export class SegmentHealer {
 
   /** A file below the data directory was found damaged. Cheap: may be called for every search that finds so. */
   suspect(file: string): void {
+    // What a lazy restore brings is not on disk under its name yet, and comes from a repository anyway.
+    if ((this.#options.engine.hydration?.pendingBytes ?? 0) > 0) return;
     const suspect = this.#suspectOf(file);
     if (!suspect || this.#stopped || this.#queue.has(suspect.folder)) return;
     const { clock } = this.#options;

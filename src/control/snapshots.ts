@@ -11,6 +11,7 @@
 import { assert, IoError, RequestError } from "../base/errors.ts";
 import { Turn } from "../base/turn.ts";
 import type { Engine, LinkedFiles } from "../engine/engine.ts";
+import { refuseUnlessWhole } from "../engine/hydration.ts";
 import { META_FOLDER, STAGED_SUFFIX } from "../format/file_names.ts";
 import { BodyReader, decodeSealed, encodeSealed } from "../format/sealed_json.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
@@ -74,12 +75,13 @@ export class DirectorySnapshots {
   /**
    * Makes a snapshot; durable when this resolves. Every write acknowledged before the call is in it.
    *
-   * @throws {RequestError} 400: a bad name, or taken. 429 `disk_full`. 503: a shard is poisoned.
+   * @throws {RequestError} 400: a bad name, or taken. 409: a lazy restore goes on. 429 `disk_full`. 503: a shard is poisoned.
    */
   create(name: string): Promise<MadeSnapshot> {
     checkSnapshotName(name);
     return this.#turn.take(async () => {
-      const { fs, clock } = this.#options;
+      const { fs, clock, engine } = this.#options;
+      refuseUnlessWhole(engine.hydration);
       const startedMs = clock.monotonicMs();
       const path = `${this.#folder}/${name}`;
       if (fs.exists(path)) throw invalidName(name, "there is a snapshot of that name already");

@@ -13,6 +13,7 @@ import { META_FOLDER } from "../format/file_names.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { Gate, WriteBudget } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
+import { type EngineHydration, refuseUnlessWhole } from "./hydration.ts";
 import { expandExpression, type ExpandOptions, indexNotFound } from "./index_names.ts";
 import { Indices } from "./indices.ts";
 import { refreshInterval } from "./index_settings.ts";
@@ -68,6 +69,8 @@ export interface EngineOptions {
   readonly settings: NodeSettings;
   readonly limits: EngineLimits;
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
+  /** Segment files that a lazy restore is still bringing, and how far that is. */
+  readonly hydration?: EngineHydration | undefined;
   /** A thread died: nothing it owned can be trusted to go on. */
   readonly onDeath: (error: Error) => void;
   /** A thread found a file of a segment damaged; called each time that one does. */
@@ -154,6 +157,7 @@ export class Engine {
         lsn: options.lsn,
         mergeBucket: this.#mergeBucket,
         boot: options.boot,
+        hydrating: options.hydration?.files ?? [],
       },
       log: options.log,
       onDeath: options.onDeath,
@@ -213,6 +217,11 @@ export class Engine {
 
   get settings(): NodeSettings {
     return this.#settings;
+  }
+
+  /** Undefined: all was there when the server started. */
+  get hydration(): EngineHydration | undefined {
+    return this.#options.hydration;
   }
 
   /** LSN of the newest record of the node. */
@@ -412,6 +421,7 @@ export class Engine {
    * @throws {IoError}
    */
   async linkAll(to: string): Promise<LinkedFiles> {
+    refuseUnlessWhole(this.hydration);
     const { fs, catalog } = this.#options;
     fs.makeDirectory(`${to}/${META_FOLDER}`);
     // No other change gets in between: main does one thing at a time, and a writer takes its calls in their order.
@@ -448,8 +458,9 @@ export class Engine {
    *
    * @throws {RequestError} 503 @throws {IoError}
    */
-  shipView({ sinceCatalog = 0 }: { readonly sinceCatalog?: number } = {}): Promise<EngineShipView> {
-    return this.ship.view(sinceCatalog);
+  async shipView({ sinceCatalog = 0 }: { readonly sinceCatalog?: number } = {}): Promise<EngineShipView> {
+    refuseUnlessWhole(this.hydration);
+    return await this.ship.view(sinceCatalog);
   }
 
   /** Merges until there are no more segments than asked for, or nothing is due; resolves when all is done. */

@@ -7,9 +7,11 @@
 import type { Logger } from "../base/log.ts";
 import type { ManifestSegment } from "../format/manifest.ts";
 import type { Clock, FileSystem } from "../os/fs.ts";
+import { isHydrating } from "../shard/images.ts";
 import { SEGMENT_FILE_NAMES } from "../shard/store_names.ts";
 import type { Problem, Progress } from "../shard/verify/finding.ts";
 import { checkSegment, type SegmentFacts } from "../shard/verify/segment_files.ts";
+import type { OpenShard } from "./writer_node.ts";
 
 /** A segment that a manifest in force names. */
 export interface ScrubTarget {
@@ -34,6 +36,17 @@ export interface ScrubOptions {
   readonly coldMs?: number;
   /** Time between two readings of a segment, so that a small index is not read all day. Default an hour. */
   readonly restMs?: number;
+}
+
+/** Every segment in force but those that a lazy restore is still bringing. */
+export function* scrubTargets(shards: Iterable<OpenShard>): Generator<ScrubTarget> {
+  for (const { state: { store, segments }, spec } of shards) {
+    const hydrating = new Set(segments.filter(({ ref }) => isHydrating(ref)).map(({ ref }) => ref.number));
+    for (const entry of store.manifest.segments) {
+      if (hydrating.has(entry.number)) continue;
+      yield { index: spec.index, folder: store.segmentPath(entry.number), entry };
+    }
+  }
 }
 
 /** What a scrub found wrong with a file. */

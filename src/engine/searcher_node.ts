@@ -10,6 +10,7 @@ import { Mapping } from "../schema/mapping.ts";
 import type { SearchSegment, SearchTarget } from "../query/target.ts";
 import { openSegment } from "../segment/open.ts";
 import type { SegmentReader } from "../segment/reader.ts";
+import { loadOf } from "../shard/images.ts";
 import type { FileRegion, SegmentRef, ShardSnapshot } from "../shard/snapshot.ts";
 import type { NodeSettings, SearchCall, SearchReply } from "./messages.ts";
 import { snapshotKey } from "./messages.ts";
@@ -99,11 +100,14 @@ export class SearcherNode {
   #reader(ref: SegmentRef): SegmentReader {
     const known = this.#readers.get(ref.key);
     if (known) return known;
-    const image = (region: FileRegion) => ({
-      bytes: region.kind === "shared" ? region.bytes : this.#viewMapping(region.address, region.sizeBytes),
-      verified: region.verified,
-      label: region.label,
-    });
+    const image = (region: FileRegion) => {
+      const { verified, label, blocks } = region;
+      const bytes = region.kind === "shared"
+        ? region.bytes
+        : this.#viewMapping(region.address, region.sizeBytes);
+      const load = loadOf(blocks, label);
+      return { bytes, verified, label, ...(load ? { load } : {}) };
+    };
     const reader = openSegment({ seg: image(ref.seg), sidx: image(ref.sidx), ids: image(ref.ids) });
     this.#readers.set(ref.key, reader);
     return reader;

@@ -4,12 +4,13 @@
  * @module
  */
 import type { Logger } from "../base/log.ts";
+import type { HydratingFile } from "../os/shared_blocks.ts";
 import type { NodeSettings } from "./messages.ts";
 import { type Handler, type Port, Rpc } from "./rpc.ts";
 
 /** First message to a thread; the port speaks `Rpc` from then on. */
 export interface ThreadStart {
-  readonly kind: "writer" | "searcher" | "merger" | "shipper";
+  readonly kind: "writer" | "searcher" | "merger" | "shipper" | "hydrator";
   readonly number: number;
   readonly settings: NodeSettings;
   /** The node's LSN counter. */
@@ -17,6 +18,8 @@ export interface ThreadStart {
   /** What all mergers together may read and write, see `os/token_bucket.ts`. */
   readonly mergeBucket: BigInt64Array;
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
+  /** Segment files that a lazy restore is still bringing. */
+  readonly hydrating: readonly HydratingFile[];
 }
 
 export interface Thread {
@@ -91,6 +94,15 @@ export class Threads {
    */
   addShipper(handlers: Readonly<Record<string, Handler>>, onDeath: (error: Error) => void): Rpc {
     return this.#connect("shipper", 0, onDeath, handlers);
+  }
+
+  /**
+   * The thread that fetches what a lazy restore has left; its death is not the server's, since it owns nothing.
+   *
+   * @param handlers What it may call.
+   */
+  addHydrator(handlers: Readonly<Record<string, Handler>>, onDeath: (error: Error) => void): Rpc {
+    return this.#connect("hydrator", 0, onDeath, handlers);
   }
 
   /** Number of the writer that has a shard: spread by incarnation, fixed while the server runs. */

@@ -6,6 +6,7 @@
  */
 import { assert, CorruptionError, IoError, RequestError } from "../base/errors.ts";
 import { segmentName } from "../format/file_names.ts";
+import { isHydrating } from "../shard/images.ts";
 import { plannedSegments, runMerge, spaceNeeded } from "../shard/merge.ts";
 import { MergeControl, type MergeThreads } from "../shard/merge_job.ts";
 import {
@@ -55,9 +56,10 @@ class ShardMerges {
   bytesWrittenTotal = 0;
   throttledMsTotal = 0;
 
-  /** Left out of every plan. */
-  unavailable(): Set<number> {
-    return new Set([...this.busy, ...this.damaged.keys()]);
+  /** Left out of every plan. What a lazy restore is still bringing can only be read block by block. */
+  unavailable({ state }: OpenShard): Set<number> {
+    const hydrating = state.segments.filter(({ ref }) => isHydrating(ref)).map(({ ref }) => ref.number);
+    return new Set([...this.busy, ...this.damaged.keys(), ...hydrating]);
   }
 }
 
@@ -76,7 +78,7 @@ export class WriterMerges {
     if (this.#node.options.clock.monotonicMs() < merges.retryAtMs) return;
     merges.waiting = undefined;
     while (merges.running.size < this.#concurrent()) {
-      const planned = plannedSegments(open.state, merges.unavailable());
+      const planned = plannedSegments(open.state, merges.unavailable(open));
       const plan = planMerge(planned, this.#rules());
       if (!plan || !this.#fits(open, { merges, plan, planned })) return;
       this.#start(open, { merges, plan, planned });
@@ -143,7 +145,7 @@ export class WriterMerges {
       seconds: (nowMs - startedMs) / 1000,
     }));
     const left = running.reduce((sum, { bytesTotal, bytesDone }) => sum + bytesTotal - bytesDone, 0);
-    const planned = plannedSegments(open.state, merges.unavailable());
+    const planned = plannedSegments(open.state, merges.unavailable(open));
     return {
       running,
       debtBytes: left + mergeDebtBytes(planned, this.#rules()),
@@ -189,11 +191,11 @@ export class WriterMerges {
     for (;;) {
       await Promise.all([...merges.running].map(({ done }) => done));
       if (!this.#mayMerge(open, merges)) return "the shard takes no writes";
-      const planned = plannedSegments(open.state, merges.unavailable());
+      const planned = plannedSegments(open.state, merges.unavailable(open));
       const plan = maxSegments === undefined && !expungeOnly
         ? planMerge(planned, this.#rules())
         : planForced(planned, { maxSegments: maxSegments ?? planned.length, expungeOnly });
-      if (!plan) return undefined;
+      if (!plan) return stillRestoring(open);
       if (!this.#fits(open, { merges, plan, planned })) return merges.waiting;
       const { failedTotal } = merges;
       await this.#start(open, { merges, plan, planned }).done;
@@ -315,4 +317,12 @@ export class WriterMerges {
     });
     if (state.store.poisoned) main.condition({ index: spec.index, shard: state.names.shard, failure });
   }
+}
+
+/** Why segments were left out that a client wanted merged; undefined: none were. */
+function stillRestoring({ state }: OpenShard): string | undefined {
+  const left = state.segments.filter(({ ref }) => isHydrating(ref)).length;
+  return left === 0
+    ? undefined
+    : `${left} segments are still being restored; they are merged once they are there`;
 }

@@ -10,6 +10,7 @@ import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
 import { Turn } from "../base/turn.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
+import type { HydratingFile } from "../os/shared_blocks.ts";
 import { Mapping } from "../schema/mapping.ts";
 import { flush, hasUnflushed } from "../shard/flush.ts";
 import { emptyShard, recoverShard } from "../shard/recover.ts";
@@ -49,7 +50,7 @@ import { applyIngest } from "./writer_ingest.ts";
 import { WriterShip } from "./writer_ship.ts";
 import { segmentCalls } from "./writer_heal.ts";
 import { linkShards } from "./writer_snapshot.ts";
-import { Scrub, type ScrubTarget } from "./scrub.ts";
+import { Scrub, scrubTargets } from "./scrub.ts";
 import { shardStats } from "./writer_stats.ts";
 import { WriterMerges } from "./writer_merges.ts";
 import { WriterSpace } from "./writer_space.ts";
@@ -108,6 +109,8 @@ export interface WriterOptions {
   /** The node's LSN counter, shared by all writers. */
   readonly lsn: BigInt64Array;
   readonly boot: { readonly bootId: string; readonly isCopy: boolean; readonly cleanStop: boolean };
+  /** Segment files that a lazy restore is still bringing. */
+  readonly hydrating?: readonly HydratingFile[];
   /** For tests alone, which switch one off; default all. */
   readonly rules?: Rules | undefined;
 }
@@ -147,6 +150,7 @@ export class WriterNode {
   readonly #replication: Replication;
   readonly scrub: Scrub;
   /** Segments of closed indices that searches may still use, by key. */
+  readonly #hydrating: ReadonlyMap<string, HydratingFile>;
   readonly #closedSegments = new Map<string, LiveSegment>();
   /** Opened shards whose runs start when the server's own has started. */
   #waiting: OpenedShard[] = [];
@@ -155,12 +159,13 @@ export class WriterNode {
 
   constructor(readonly options: WriterOptions) {
     this.settings = options.settings;
+    this.#hydrating = new Map(options.hydrating?.map((file) => [file.path, file]));
     this.merges = new WriterMerges(this);
     this.space = new WriterSpace(this);
     this.scrub = new Scrub({
       ...options,
       bytesPerSec: () => this.settings.scrubBytesPerSec,
-      targets: () => this.#scrubTargets(),
+      targets: () => scrubTargets(this.shards.values()),
       onRead: (bytes) => void (this.timings.scrubBytes += bytes),
       onDamage: (places) => void (this.timings.scrubErrors += places),
       onDamagedFile: (file) => options.main.damagedFile?.(file),
@@ -375,14 +380,6 @@ export class WriterNode {
     );
   }
 
-  *#scrubTargets(): Generator<ScrubTarget> {
-    for (const { state: { store }, spec } of this.shards.values()) {
-      for (const entry of store.manifest.segments) {
-        yield { index: spec.index, folder: store.segmentPath(entry.number), entry };
-      }
-    }
-  }
-
   #drainTimings(): WriterTimings {
     const { walWriteSeconds, flushSeconds, mergeSeconds, bytesWritten, scrubBytes, scrubErrors } =
       this.timings;
@@ -548,6 +545,7 @@ export class WriterNode {
       pause,
       viewMapping,
       limits,
+      hydrating: (path) => this.#hydrating.get(path),
       publish: (snapshot) => main.published(snapshot),
     };
   }
@@ -567,6 +565,7 @@ export class WriterNode {
       log,
       ...boot,
       rules,
+      hydrating: (path) => this.#hydrating.get(path),
       nextLsn: () => Number(Atomics.add(lsn, 0, 1n)) + 1,
       raiseLsn: (atLeast) => raise(lsn, BigInt(atLeast)),
       get walMaxBytes() {

@@ -24,6 +24,8 @@ export const SEGMENT_MAGIC: Uint8Array = Uint8Array.of(0x58, 0x45, 0x52, 0x4a, 0
 /** Grows when an older reader would misread the file. */
 export const SEGMENT_VERSION = 1;
 export const HEADER_BYTES = 64;
+/** Bytes under one checksum, in files as they are written. */
+export const PAGE_BYTES = 16384;
 export const FOOTER_BYTES = 64;
 /** Runs start at multiples of it, so that typed arrays may lie over them. */
 export const RUN_ALIGNMENT = 64;

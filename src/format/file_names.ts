@@ -13,6 +13,10 @@ export const MANIFEST_FOLDER = "manifests";
 export const ASIDE_FOLDER = "aside";
 export const META_FOLDER = "_meta";
 export const STAGED_SUFFIX = ".staged";
+/** Behind a segment file's name while a lazy restore brings it: of its final size, with holes. */
+export const HYDRATING_SUFFIX = ".hydrating";
+/** In `META_FOLDER`: where the rest of such files is to be had; see `hydration.ts`. */
+export const HYDRATING_FILE = "hydrating.json";
 
 export type NumberedKind = "generation" | "manifest" | "segment" | "catalog" | "deleted";
 

@@ -104,6 +104,11 @@ export class Metrics {
     failed: this.#gauge("xerj_backups_failed_total", "Backups that failed since start"),
   };
 
+  readonly #hydrating = this.#gauge(
+    "xerj_hydrating_bytes",
+    "Bytes that a lazy restore has still to bring; 0: all is there",
+  );
+
   readonly #continuous = {
     lag: this.#gauge(
       "xerj_continuous_lag_seconds",
@@ -231,6 +236,7 @@ export class Metrics {
     this.#backup.duration.set((lastBackup?.durationMs ?? 0) / 1000);
     this.#backup.outcome.set(lastBackup?.state === "success" ? 1 : 0);
     this.#backup.failed.set(backupsFailed);
+    this.#hydrating.set(engine.hydration?.pendingBytes ?? 0);
     this.#continuous.lag.set((continuous?.lagMs ?? 0) / 1000);
     this.#continuous.bytes.set(continuous?.bytesTotal ?? 0);
     this.#continuous.failed.set(continuous?.failuresTotal ?? 0);

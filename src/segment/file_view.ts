@@ -52,5 +52,4 @@ export interface SegmentImage {
   readonly ids: FileImage;
 }
 
-/** Bytes under one checksum. */
-export const PAGE_BYTES = 16384;
+export { PAGE_BYTES } from "../format/container.ts";

@@ -5,6 +5,7 @@
  */
 import { concatBytes } from "../base/bytes.ts";
 import type { Mapping as FileMapping } from "../os/fs.ts";
+import { isWhole, needBlocks, type SharedBlocks } from "../os/shared_blocks.ts";
 import type { BuiltSegment } from "../segment/builder.ts";
 import { finishIds } from "../segment/ids_tail.ts";
 import { type FileImage, PAGE_BYTES } from "../segment/file_view.ts";
@@ -13,6 +14,7 @@ import type { ManifestSegment } from "../format/manifest.ts";
 import { LiveSegment } from "./live_segment.ts";
 import type { FileRegion, SegmentRef } from "./snapshot.ts";
 import type { ShardEnvironment } from "./state.ts";
+import { presentPath } from "./store_names.ts";
 
 /** Each writer thread counts for itself, and searchers hold the segments of all: its part of the keys is its own. */
 const THREAD = crypto.randomUUID().slice(0, 13);
@@ -36,6 +38,19 @@ function verifiedBitmap(sizeBytes: number, trusted: boolean): Uint32Array {
   // Bytes that this process has just made need no check.
   if (trusted) bits.fill(0xffff_ffff);
   return bits;
+}
+
+/** What brings the bytes of a region into memory before they are checked; undefined: they are there. */
+export function loadOf(
+  blocks: SharedBlocks | undefined,
+  label: string,
+): ((offset: number, length: number) => void) | undefined {
+  return blocks && ((offset, length) => needBlocks(blocks, offset, length, label));
+}
+
+/** A lazy restore is still bringing parts of it: they can be read through the mapping alone. */
+export function isHydrating({ seg, ids }: SegmentRef): boolean {
+  return [seg, ids].some(({ blocks }) => blocks && !isWhole(blocks));
 }
 
 /** A segment of this shard's memory, from the builder's output. */
@@ -70,21 +85,29 @@ export function memorySegment(names: string, built: BuiltSegment, bornDead: Uint
  * @throws {CorruptionError} Size, footer, directory or uuid is not what the manifest says.
  */
 export function mapSegment(
-  environment: Pick<ShardEnvironment, "fs" | "viewMapping">,
+  environment: Pick<ShardEnvironment, "fs" | "viewMapping" | "hydrating">,
   directory: string,
   entry: ManifestSegment,
 ): LiveSegment {
   const mappings: FileMapping[] = [];
   try {
     const regions = SEGMENT_FILES.map((file): { region: FileRegion; image: FileImage } => {
-      const mapping = environment.fs.map(`${directory}/${file}`);
+      const label = `${directory}/${file}`;
+      const mapping = environment.fs.map(presentPath(label, environment.hydrating));
       mappings.push(mapping);
       const { address, sizeBytes } = mapping;
       const verified = verifiedBitmap(sizeBytes, false);
-      const label = mapping.path;
+      const found = environment.hydrating?.(label);
+      const blocks = found && !isWhole(found) ? { states: found.states, control: found.control } : undefined;
+      const load = loadOf(blocks, label);
       return {
-        region: { kind: "mapped", address, sizeBytes, verified, label },
-        image: { bytes: environment.viewMapping(address, sizeBytes), verified, label },
+        region: { kind: "mapped", address, sizeBytes, verified, label, ...(blocks ? { blocks } : {}) },
+        image: {
+          bytes: environment.viewMapping(address, sizeBytes),
+          verified,
+          label,
+          ...(load ? { load } : {}),
+        },
       };
     });
     const [seg, sidx, ids] = regions;

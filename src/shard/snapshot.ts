@@ -7,12 +7,16 @@
  * @module
  */
 
+import type { SharedBlocks } from "../os/shared_blocks.ts";
+
 /** One file of a segment: shared memory made by a refresh, or an address at which the writer mapped it. */
 export type FileRegion =
   & {
     readonly label: string;
     /** Bitmap of verified pages over a `SharedArrayBuffer`, see `segment/file_view.ts`. */
     readonly verified: Uint32Array;
+    /** A lazy restore is still bringing it: each block is asked for before it is read. Undefined: all of it is there. */
+    readonly blocks?: SharedBlocks;
   }
   & (
     | { readonly kind: "shared"; readonly bytes: Uint8Array }

@@ -16,6 +16,7 @@ import type { Mapping } from "../schema/mapping.ts";
 import type { LiveSegment } from "./live_segment.ts";
 import type { ShardSnapshot } from "./snapshot.ts";
 import type { ShardStore } from "./store.ts";
+import type { FindHydrating } from "./store_names.ts";
 
 /** What a shard needs of the thread that it lives in. */
 export interface ShardEnvironment {
@@ -30,6 +31,8 @@ export interface ShardEnvironment {
   /** A view of a mapped file in this thread. */
   readonly viewMapping: (address: bigint, sizeBytes: number) => Uint8Array;
   readonly limits: ShardLimits;
+  /** Segment files that are not all there yet; undefined: there are none. */
+  readonly hydrating?: FindHydrating | undefined;
 }
 
 /** Read anew at every use, so that a reload takes effect. */

@@ -12,7 +12,6 @@ import { CorruptionError } from "../base/errors.ts";
 import { type History, historyLength, isBeginning, NO_HISTORY, runsBehind } from "../format/history.ts";
 import type { Checkpoint, Manifest } from "../format/manifest.ts";
 import { bootMark } from "../format/wal_header.ts";
-import type { FileSystem } from "../os/fs.ts";
 import type { FoundBody, FoundGeneration } from "../wal/generation_file.ts";
 import { OpenRefusedError } from "../wal/refused.ts";
 import { ALL_RULES, type Rules } from "../wal/rules.ts";
@@ -20,7 +19,7 @@ import { type GenerationScan, scanGeneration, type TornTail, tornTail } from "..
 import type { StoreEnvironment } from "./store_environment.ts";
 import { segmentFileProblem } from "./store_footer.ts";
 import type { Inventory, ReadableManifest } from "./store_inventory.ts";
-import { SEGMENT_FILE_NAMES, segmentFolder } from "./store_names.ts";
+import { presentPath, SEGMENT_FILE_NAMES, segmentFolder } from "./store_names.ts";
 
 /** A generation to replay, up to `end`. */
 export interface ChainPart {
@@ -72,7 +71,7 @@ export function decide(environment: StoreEnvironment, inventory: Inventory): Dec
     const { number, path } = found;
     const outcome = found.kind === "unreadable"
       ? found.error
-      : manifestProblem(environment.fs, inventory.directory, { found, past, rules }) ??
+      : manifestProblem(environment, inventory.directory, { found, past, rules }) ??
         coverage.of(found.manifest.checkpoint);
     if (outcome instanceof Error) {
       const manifest = found.kind === "ok" ? found.manifest : undefined;
@@ -153,7 +152,7 @@ function refuseMixed(file: ListedFile, longest: ListedFile, reason: string): nev
 }
 
 function manifestProblem(
-  fs: FileSystem,
+  { fs, hydrating }: StoreEnvironment,
   directory: string,
   { found, past, rules }: {
     readonly found: ReadableManifest;
@@ -176,7 +175,7 @@ function manifestProblem(
       const file = `${segmentFolder(directory, segment.number)}/${name}`;
       const uuid = rules.segmentUuids ? segment.uuid : undefined;
       const expected = { sizeBytes: segment.files[name].sizeBytes, uuid };
-      const problem = segmentFileProblem(fs, file, expected);
+      const problem = segmentFileProblem(fs, presentPath(file, hydrating), expected);
       if (problem) {
         return new OpenRefusedError(
           "segment_missing",

@@ -5,6 +5,7 @@
  */
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import type { Rules } from "../wal/rules.ts";
+import type { FindHydrating } from "./store_names.ts";
 
 /** Which shard of which life of which index. */
 export interface ShardIdentity {
@@ -40,6 +41,8 @@ export interface StoreEnvironment {
   readonly walMaxBytes: number;
   /** How long superseded files stay, monotonic. */
   readonly retainSupersededMs: () => number;
+  /** Segment files that are not all there yet; undefined: there are none. */
+  readonly hydrating?: FindHydrating | undefined;
   /** For tests alone, which switch one off; default all. */
   readonly rules?: Rules | undefined;
 }

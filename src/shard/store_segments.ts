@@ -5,7 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { assert } from "../base/errors.ts";
+import { assert, IoError } from "../base/errors.ts";
+import { HYDRATING_SUFFIX } from "../format/file_names.ts";
 import type { ManifestFile, SegmentFileName } from "../format/manifest.ts";
 import type { FileSystem } from "../os/fs.ts";
 import { diskFull, isDiskFull, type Poison } from "../wal/poison.ts";
@@ -175,13 +176,24 @@ export class StagedSegment {
 export function removeSegmentFolder(fs: FileSystem, path: string): number {
   let bytes = 0;
   if (!fs.exists(path)) return bytes;
-  for (const name of SEGMENT_FILE_NAMES) {
-    const file = `${path}/${name}`;
-    if (!fs.exists(file)) continue;
-    bytes += fs.stat(file).sizeBytes;
-    fs.unlink(file);
+  // The unfinished name first: it may become the final one at any moment, never the other way round.
+  for (const suffix of [HYDRATING_SUFFIX, ""]) {
+    for (const name of SEGMENT_FILE_NAMES) bytes += removeFile(fs, `${path}/${name}${suffix}`);
   }
   for (const { name } of fs.list(path)) if (name.startsWith(SCRATCH_PREFIX)) fs.unlink(`${path}/${name}`);
   if (fs.list(path).length === 0) fs.removeDirectory(path);
   return bytes;
+}
+
+/** @returns Its bytes; 0: it is not there, or not any more. */
+function removeFile(fs: FileSystem, path: string): number {
+  if (!fs.exists(path)) return 0;
+  try {
+    const { sizeBytes } = fs.stat(path);
+    fs.unlink(path);
+    return sizeBytes;
+  } catch (error) {
+    if (error instanceof IoError && error.code === "ENOENT") return 0;
+    throw error;
+  }
 }

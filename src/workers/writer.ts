@@ -40,6 +40,7 @@ export function serveWriter(start: ThreadStart, port: Port): () => void {
     pause,
     lsn: start.lsn,
     boot: start.boot,
+    hydrating: start.hydrating,
   });
   Object.assign(handlers, node.calls());
   return () => {};

@@ -179,6 +179,9 @@ export class SimServer {
         shipper: () => {
           throw new Error("nobody ships a simulated server's files");
         },
+        hydrator: () => {
+          throw new Error("nobody restores a simulated server lazily");
+        },
       };
       serve[start.kind]();
       return { port: channel.port1, terminate: () => channel.close() };
