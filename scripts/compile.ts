@@ -14,7 +14,7 @@ const ROOT = new URL("..", import.meta.url);
 const OUTPUT = "dist/xerj";
 
 /** First modules of threads, which nothing imports. */
-export const WORKER_ENTRIES = ["writer", "searcher", "merger", "shipper", "hydrator"].map((name) =>
+export const WORKER_ENTRIES = ["writer", "searcher", "merger", "shipper", "hydrator", "driller"].map((name) =>
   `src/workers/${name}.ts`
 );
 

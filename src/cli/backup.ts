@@ -11,6 +11,7 @@ import type { ObjectStore } from "../objectstore/store.ts";
 import { type Command, type Flag, type ParsedArguments, UsageError } from "./arguments.ts";
 import { ADOPT, runAdopt } from "./backup_adopt.ts";
 import { deleteOne, PRUNE_FLAGS, pruneBackups, setPin } from "./backup_change.ts";
+import { DRILL_FLAGS, drillBackup } from "./backup_drill.ts";
 import { listBackups, showBackup } from "./backup_look.ts";
 import { probeDestination } from "./backup_probe.ts";
 import { UNDELETE_FLAGS, undeleteBackups } from "./backup_undelete.ts";
@@ -25,19 +26,23 @@ const WHERE: Flag = {
   value: "REPOSITORY",
   effect: "s3://bucket/prefix, file:///path, or a name of the configuration",
 };
+const FROM: Flag = { ...WHERE, name: "from" };
 const JSON_FLAG: Flag = { name: "json", effect: "prints one JSON object instead of text" };
 
 function subcommand(
   name: string,
   summary: string,
-  { operands = [], flags = [] }: { readonly operands?: readonly string[]; readonly flags?: readonly Flag[] } =
-    {},
+  { operands = [], flags = [], where = WHERE }: {
+    readonly operands?: readonly string[];
+    readonly flags?: readonly Flag[];
+    readonly where?: Flag;
+  } = {},
 ): Command {
   return {
     name: `backup ${name}`,
     summary,
     operands,
-    flags: [WHERE, ...flags, JSON_FLAG, ...REPOSITORY_FLAGS],
+    flags: [where, ...flags, JSON_FLAG, ...REPOSITORY_FLAGS],
   };
 }
 
@@ -47,6 +52,11 @@ const VERIFY = subcommand(
   "verify",
   "looks whether every backup is there: exit 0 sound, 1 damaged, 2 cannot say",
   { flags: VERIFY_FLAGS },
+);
+const DRILL = subcommand(
+  "drill",
+  "restores a backup into scratch space, opens and compares it: exit 0 proven, 1 not, 2 cannot say",
+  { flags: DRILL_FLAGS, where: FROM },
 );
 const PRUNE = subcommand("prune", "removes old backups, and what no backup needs", { flags: PRUNE_FLAGS });
 const DELETE = subcommand("delete", "removes one backup, and what only it needs", { operands: ["ID"] });
@@ -62,10 +72,10 @@ const PROBE = subcommand("probe", "tries what a store really does: exit 0 fit, 1
 export const BACKUP: Command = {
   name: "backup",
   summary:
-    "lists, verifies, prunes, pins, deletes and undeletes backups, probes their store, adopts a stream",
+    "lists, verifies, drills, prunes, pins, deletes and undeletes backups, probes their store, adopts a stream",
   operands: [],
   flags: [],
-  subcommands: [LIST, SHOW, VERIFY, PRUNE, DELETE, PIN, UNPIN, UNDELETE, PROBE, ADOPT],
+  subcommands: [LIST, SHOW, VERIFY, DRILL, PRUNE, DELETE, PIN, UNPIN, UNDELETE, PROBE, ADOPT],
 };
 
 /** What each does with the open repository. @returns The exit status. */
@@ -73,6 +83,7 @@ const WORK: ReadonlyMap<Command, (work: BackupWork, repository: Repository) => P
   [LIST, listBackups],
   [SHOW, showBackup],
   [VERIFY, verifyBackups],
+  [DRILL, drillBackup],
   [PRUNE, pruneBackups],
   [DELETE, deleteOne],
   [PIN, (work: BackupWork, repository: Repository) => setPin(work, repository, true)],
@@ -89,7 +100,7 @@ type Parsed = Pick<ParsedArguments, "command" | "flags" | "operands">;
 export async function runBackup(
   environment: CommandEnvironment,
   { command, flags, operands }: Parsed,
-  config: Pick<Config, "repositories" | "server">,
+  config: Config,
 ): Promise<number> {
   const asJson = flags.has("json");
   const { fs, env, writeStdout, writeStderr, signal } = environment;
@@ -99,7 +110,7 @@ export async function runBackup(
   let isOpen = false;
   try {
     const destination = repositoryOf(flags, {
-      flag: "to",
+      flag: command === DRILL ? "from" : "to",
       sources: { fs, env, repositories: config.repositories },
     });
     const work: BackupWork = { environment, flags, operands, config, print };

@@ -10,7 +10,7 @@ export interface BackupWork {
   readonly environment: CommandEnvironment;
   readonly flags: ReadonlyMap<string, string>;
   readonly operands: readonly string[];
-  readonly config: Pick<Config, "repositories" | "server">;
+  readonly config: Config;
   /** Prints the object as JSON where that is asked for, else the lines. */
   readonly print: (value: unknown, lines: readonly string[]) => void;
 }

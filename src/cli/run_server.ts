@@ -82,6 +82,8 @@ const ENTRIES = {
     new Worker(new URL("../workers/shipper.ts", import.meta.url), { type: "module", name: "shipper" }),
   hydrator: () =>
     new Worker(new URL("../workers/hydrator.ts", import.meta.url), { type: "module", name: "hydrator" }),
+  driller: () =>
+    new Worker(new URL("../workers/driller.ts", import.meta.url), { type: "module", name: "driller" }),
 } as const;
 
 const workerThreads: ThreadFactory = (start: ThreadStart, onError) => {

@@ -10,6 +10,8 @@ import type { Logger } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { diffConfig, reloadedConfig } from "../config/diff.ts";
 import { Backups } from "../control/backups.ts";
+import { Drills } from "../control/drills.ts";
+import { DrillSchedules } from "../control/drill_schedules.ts";
 import { RegisteredRepositories } from "../control/registered.ts";
 import { ContinuousShipper } from "../control/continuous.ts";
 import { RemoteRounds } from "../control/continuous_node.ts";
@@ -213,6 +215,24 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       repositories: () => config.repositories,
       named: namedRepository,
     });
+    const drills = new Drills({
+      engine,
+      backups,
+      fs,
+      clock,
+      log,
+      dataDir,
+      scratch: () => config.backup.drillDir,
+      limitBytes: () => config.backup.drillMaxMb * 1024 * 1024,
+    });
+    const drillSchedules = new DrillSchedules({
+      hold: (request) => drills.start(request).done,
+      receipts: drills.receipts,
+      clock,
+      log,
+      repositories: () => config.repositories,
+      named: namedRepository,
+    });
     const continuous = config.backupContinuous.enabled ? shipping() : undefined;
     const registered = new RegisteredRepositories({
       catalog,
@@ -245,6 +265,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         metrics,
         snapshots,
         backups: { backups, restores, verifications, healer, named: namedRepository, continuous },
+        drills: { drills, schedules: drillSchedules, named: namedRepository },
         facts: {
           version: VERSION,
           startedMonotonicMs,
@@ -260,6 +281,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
             ...schedules.warnings,
             ...verifications.warnings,
             ...healer.warnings,
+            ...drillSchedules.warnings,
             ...continuous?.warnings ?? [],
           ],
           maxLineBytes: () => config.limits.maxLineBytes,
@@ -318,8 +340,10 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
       snapshots.removeLeftovers();
       backups.removeLeftovers({ isCopy: catalog.isCopy });
       restores.removeLeftovers();
+      drills.removeLeftovers();
       schedules.start();
       verifySchedules.reconfigured();
+      drillSchedules.start();
       continuous?.start();
       notifier.status(`serving ${engine.indices.names().length} indices`);
       notifier.ready();
@@ -348,6 +372,7 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         hydration?.reconfigured();
         schedules.reconfigured();
         verifySchedules.reconfigured();
+        drillSchedules.reconfigured();
         await engine.configure(nodeSettings(config, machine), engineLimits(config));
         if (config.tls.enabled) {
           const files = readTls(config);
@@ -361,6 +386,8 @@ export function serve({ config: initial, reread, log, factory, onFatal }: ServeO
         verifySchedules.stop();
         healer.stop();
         verifications.stop();
+        drillSchedules.stop();
+        drills.stop();
         backups.stop();
         hydration?.stop();
         apps.native.stop();

@@ -90,13 +90,10 @@ function checkRepositories(
   const repositories: Record<string, RepositoryConfig> = {};
   for (const [name, { values, line }] of found) {
     const repository = repositories[name] = resolveRepository(values);
-    for (
-      const [key, text] of [["schedule", repository.schedule], ["verify_schedule", repository.verifySchedule]]
-    ) {
-      const cron = text === "" ? undefined : cronProblem(text!);
-      if (cron !== undefined) {
-        problems.push({ line, reason: `[${REPOSITORIES}.${name}] ${key} cannot be used: ${cron}` });
-      }
+    for (const key of ["schedule", "verifySchedule", "drillSchedule"] as const) {
+      const cron = repository[key] === "" ? undefined : cronProblem(repository[key]);
+      if (cron === undefined) continue;
+      problems.push({ line, reason: `[${REPOSITORIES}.${name}] ${tomlName(key)} cannot be used: ${cron}` });
     }
     if (!/^(s3|file):\/\/./.test(repository.destination)) {
       problems.push({

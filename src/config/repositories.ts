@@ -94,6 +94,19 @@ export const REPOSITORY_KEYS = {
       "Whether a damaged file of a live segment is fetched back from there, and what verify_schedule finds " +
       "damaged there is stored again.",
   }),
+  drillSchedule: text({
+    default: "",
+    effect:
+      "When to prove that the newest backup can be restored, as cron has it: it is restored into scratch space, opened, " +
+      "and compared with what was there at the time of the backup. Empty: never by itself.",
+  }),
+  maxDrillAgeHours: integer({
+    default: 0,
+    min: 0,
+    max: 876000,
+    unit: "hours",
+    effect: "Health turns yellow when the last restore that was proven so is older. 0: it does not.",
+  }),
 } as const satisfies Readonly<Record<string, Key>>;
 
 type Keys = typeof REPOSITORY_KEYS;

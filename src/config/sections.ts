@@ -340,6 +340,18 @@ export const SECTIONS = {
         "After `xerj restore --lazy`: how long a request waits for a block that is still in the repository before it " +
         "answers 503.",
     }),
+    drillDir: text({
+      default: "",
+      effect: "Where restore drills restore to, and remove it again: absolute. Empty: in data_dir.",
+    }),
+    drillMaxMb: integer({
+      default: 0,
+      min: 0,
+      max: 1000000000,
+      unit: "MB",
+      effect:
+        "How much a restore drill restores at most; indices that do not fit have their turn in a later one. 0: all.",
+    }),
   },
   backupContinuous: {
     enabled: boolean({

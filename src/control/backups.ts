@@ -27,6 +27,7 @@ import type { Clock, FileSystem } from "../os/fs.ts";
 import { type Destination, placeOf } from "./destination.ts";
 import { linkTree } from "./linked_tree.ts";
 import type { BackUpCall, BackUpReply, ListReply, ManifestReply, PruneCall } from "./shipper_node.ts";
+import { linkedIndices } from "./linked_indices.ts";
 import { removeTree } from "./trees.ts";
 import type { VerifyJobProgress } from "./verify_node.ts";
 
@@ -285,7 +286,7 @@ export class Backups {
     const tree = `${folder}/${TREE_FOLDER}`;
     try {
       run.createdMs = Math.floor(clock.nowMs());
-      const { lsn } = await linkTree(engine, fs, tree);
+      const { lsn, shards } = await linkTree(engine, fs, tree);
       const chosen = new Set(run.indices);
       const files = filesOf(fs, tree).filter(({ index }) => index === undefined || chosen.has(index));
       this.#checkCancelled(running);
@@ -293,6 +294,7 @@ export class Backups {
         job: run.id,
         destination: request.destination,
         journalPath: `${folder}/${JOURNAL_FILE}`,
+        linked: { tree, indices: linkedIndices(engine, run.indices, shards) },
         plan: {
           id: run.id,
           createdMs: run.createdMs,

@@ -14,12 +14,14 @@ import { findBackup, type Repository } from "../backup/repository.ts";
 import { planRestore, restoreFiles, type RestoreOutcome, type RestoreProgress } from "../backup/restore.ts";
 import type { RetentionPolicy } from "../backup/retention.ts";
 import type { SelectedIndex, Selection } from "../backup/selection.ts";
+import type { EvidenceGatherer, LinkedIndex } from "../engine/evidence/gather.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { explainedFailure } from "./backup_errors.ts";
 import { type FetchCall, fetchIn } from "./fetch_node.ts";
 import { ContinuousNode } from "./continuous_node.ts";
 import type { Destination } from "./destination.ts";
 import { type HealCall, healIn, type VerifyCall, verifyIn, type VerifyJobProgress } from "./verify_node.ts";
+import { bringDrill, type DrillSelection, planDrill } from "./drill_node.ts";
 import { Bandwidth } from "../objectstore/limited_store.ts";
 import { openDestination, openRepository } from "./open_repository.ts";
 
@@ -28,6 +30,8 @@ export interface ShipperOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Finds what a restore must show; undefined: backups do not say it. */
+  readonly evidence?: EvidenceGatherer;
   /** Tells main how far a job is. */
   readonly onProgress: (job: string, progress: BackUpProgress | RestoreProgress | VerifyJobProgress) => void;
   /** Tells main which files continuous shipping needs no more. */
@@ -44,6 +48,8 @@ export interface Job {
 export interface BackUpCall extends Job {
   readonly plan: BackupPlan;
   readonly journalPath: string;
+  /** Where the linked files lie, and what the server says of their indices. */
+  readonly linked?: { readonly tree: string; readonly indices: readonly LinkedIndex[] };
 }
 
 export interface BackUpReply {
@@ -67,6 +73,16 @@ export interface RestoreReply {
   readonly requests: number;
   /** undefined: nothing was brought. */
   readonly outcome: RestoreOutcome | undefined;
+}
+
+export interface DrillPlanCall extends DrillSelection {
+  readonly destination: Destination;
+}
+
+export interface DrillBringCall extends Job {
+  readonly backup: string;
+  readonly indices: readonly string[];
+  readonly to: string;
 }
 
 export interface ManifestReply {
@@ -138,6 +154,10 @@ export class ShipperNode {
         this.#inRepository(call, (repository, work) => fetchIn(repository, call, work))
       ),
       manifest: explained((call: { destination: Destination; backup: string }) => this.#manifest(call)),
+      drillPlan: explained(({ destination, ...selection }: DrillPlanCall) =>
+        this.#with(destination, { create: false }, (repository) => planDrill(repository, selection))
+      ),
+      drillBring: explained((call: DrillBringCall) => this.#bring(call)),
       prune: explained((call: PruneCall) => this.#prune(call)),
       deleteBackup: explained((call: { destination: Destination; backup: string }) => this.#delete(call)),
       cancel: ({ job }: { job: string }) => this.#cancels.get(job)?.abort(),
@@ -202,13 +222,15 @@ export class ShipperNode {
     );
   }
 
-  #backUp({ job, destination, plan, journalPath }: BackUpCall): Promise<BackUpReply> {
-    const { fs, log } = this.#options;
+  #backUp({ job, destination, plan, journalPath, linked }: BackUpCall): Promise<BackUpReply> {
+    const { fs, log, evidence } = this.#options;
     return this.#cancellable(
       job,
       (signal) =>
         this.#with(destination, { create: true, signal }, async (repository) => {
-          const outcome = await backUp(repository, plan, {
+          const extra = linked && evidence &&
+            { evidence: await evidence.gather(linked.tree, { indices: linked.indices, signal }) };
+          const outcome = await backUp(repository, extra ? { ...plan, extra } : plan, {
             fs,
             journalPath,
             signal,
@@ -234,6 +256,19 @@ export class ShipperNode {
           const { indices, files, bytes, fetchBytes, requests } = plan;
           return { backup: plan.backup, indices, files: files.length, bytes, fetchBytes, requests, outcome };
         }),
+    );
+  }
+
+  #bring({ job, destination, ...call }: DrillBringCall): Promise<RestoreOutcome> {
+    const { fs } = this.#options;
+    return this.#cancellable(
+      job,
+      (signal) =>
+        this.#with(
+          destination,
+          { create: false, signal },
+          (repository) => bringDrill(repository, { ...call, fs, signal, onProgress: this.#progressOf(job) }),
+        ),
     );
   }
 

@@ -6,9 +6,9 @@
 import { assert, IoError } from "../base/errors.ts";
 import type { FileSystem } from "../os/fs.ts";
 
-/** Removes a folder below one of `_backups/`, `_restores/` with all that is in it; none there is fine. @throws {IoError} */
+/** Removes a folder below one of `_backups/`, `_restores/`, `_drills/` with all that is in it; none there is fine. @throws {IoError} */
 export function removeTree(fs: FileSystem, path: string): void {
-  assert(/\/_(backups|restores)\//.test(path), `${path} is scratch space`);
+  assert(/\/_(backups|restores|drills)\//.test(path), `${path} is scratch space`);
   if (!fs.exists(path)) return;
   for (const { name } of fs.list(path)) {
     if (!unlinked(fs, `${path}/${name}`)) removeTree(fs, `${path}/${name}`);

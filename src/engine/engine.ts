@@ -417,10 +417,14 @@ export class Engine {
    * Links every index, as of one instant after this call, and the catalogue into a folder that then looks as the data
    * directory does. Every write acknowledged before this call is in it; the caller syncs the new folders.
    *
+   * @param onShards Told of each shard's part, once all links are made.
    * @throws {RequestError} 503: an index was just made or deleted, or a shard is poisoned. Try again.
    * @throws {IoError}
    */
-  async linkAll(to: string): Promise<LinkedFiles> {
+  async linkAll(
+    to: string,
+    onShards: (reports: readonly SnapshotShardReport[]) => void = () => {},
+  ): Promise<LinkedFiles> {
     refuseUnlessWhole(this.hydration);
     const { fs, catalog } = this.#options;
     fs.makeDirectory(`${to}/${META_FOLDER}`);
@@ -444,6 +448,7 @@ export class Engine {
         headers: { "retry-after": "1" },
       });
     }
+    onShards(reports);
     return {
       indices: listed.length,
       shards: reports.length,

@@ -219,6 +219,8 @@ export interface SnapshotShardReport {
   /** Last LSN that is in it. */
   readonly lsn: number;
   readonly segments: number;
+  /** Live documents at that position; undefined: a write or a refresh was under way. */
+  readonly liveDocs: number | undefined;
 }
 
 /** What can be shipped of this writer's shards? */

@@ -10,7 +10,7 @@ import { type Handler, type Port, Rpc } from "./rpc.ts";
 
 /** First message to a thread; the port speaks `Rpc` from then on. */
 export interface ThreadStart {
-  readonly kind: "writer" | "searcher" | "merger" | "shipper" | "hydrator";
+  readonly kind: "writer" | "searcher" | "merger" | "shipper" | "hydrator" | "driller";
   readonly number: number;
   readonly settings: NodeSettings;
   /** The node's LSN counter. */
@@ -103,6 +103,19 @@ export class Threads {
    */
   addHydrator(handlers: Readonly<Record<string, Handler>>, onDeath: (error: Error) => void): Rpc {
     return this.#connect("hydrator", 0, onDeath, handlers);
+  }
+
+  /** A thread that opens a restored directory, and what ends it; its death is not the server's. */
+  addDriller(onDeath: (error: Error) => void): { readonly rpc: Rpc; readonly end: () => void } {
+    const rpc = this.#connect("driller", 0, onDeath);
+    const thread = this.#all.at(-1)!;
+    return {
+      rpc,
+      end: () => {
+        thread.terminate();
+        this.#all.splice(this.#all.indexOf(thread), 1);
+      },
+    };
   }
 
   /** Number of the writer that has a shard: spread by incarnation, fixed while the server runs. */

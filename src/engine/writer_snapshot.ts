@@ -21,13 +21,19 @@ export async function linkShards(
   const { fs, clock, pause } = node.options;
   const listed = new Set(incarnations);
   const shards = [...node.shards.values()].filter(({ spec }) => listed.has(spec.incarnation));
-  const captured: { readonly shard: ReturnType<typeof capture>; readonly folder: string }[] = [];
+  const captured: {
+    readonly shard: ReturnType<typeof capture>;
+    readonly folder: string;
+    readonly liveDocs: number | undefined;
+  }[] = [];
   const capture = ({ state }: (typeof shards)[number]) => state.store.capture();
   try {
     for (const open of shards) {
       const { spec, state } = open;
       const part = spec.shards === 1 ? spec.index : `${spec.index}/${shardFolder(state.names.shard)}`;
-      captured.push({ shard: capture(open), folder: `${to}/${part}` });
+      const isSettled = state.turn.waiting === 0 && state.frozen === undefined;
+      const liveDocs = isSettled ? state.liveDocs : undefined;
+      captured.push({ shard: capture(open), folder: `${to}/${part}`, liveDocs });
     }
     for (const { shard, folder } of captured) {
       fs.makeDirectory(folder);
@@ -38,6 +44,7 @@ export async function linkShards(
       shard: state.names.shard,
       lsn: captured[i]!.shard.lsn,
       segments: captured[i]!.shard.manifest.segments.length,
+      liveDocs: captured[i]!.liveDocs,
     }));
   } finally {
     for (const { shard } of captured) shard.release();

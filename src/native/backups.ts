@@ -357,6 +357,7 @@ export function progressStream(current: () => Json, end: Promise<Json>): Respons
   return new Response(body, { headers: { "content-type": NDJSON } });
 }
 
+/** Where a request's backups lie. @throws {RequestError} 400, 404 */
 export function destinationOf(
   body: Readonly<Record<string, unknown>>,
   named: (name: string) => Destination,
@@ -370,6 +371,7 @@ export function destinationOf(
   return named(text(body, "repository"));
 }
 
+/** @throws {RequestError} 400: a key that there is not. */
 export function checkKeys(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   for (const key of Object.keys(body)) {
     if (!known.includes(key)) {
@@ -385,6 +387,7 @@ export function flag(body: Readonly<Record<string, unknown>>, key: string, other
   return value;
 }
 
+/** @throws {RequestError} 400 */
 export function text(body: Readonly<Record<string, unknown>>, key: string): string {
   const value = body[key];
   if (typeof value !== "string" || value === "") throw illegalArgument(`[${key}] must be a text`);

@@ -8,6 +8,8 @@ import type { BackupRun } from "../control/backups.ts";
 import type { ContinuousStatus } from "../control/continuous.ts";
 import type { SegmentHealer } from "../control/segment_healer.ts";
 import type { Verifications } from "../control/verifications.ts";
+import type { DrillOutcome } from "../control/drill_receipts.ts";
+import type { ProvenAge } from "../control/drill_schedules.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Health } from "../engine/health.ts";
 import type { WriterTimings } from "../engine/messages.ts";
@@ -108,6 +110,18 @@ export class Metrics {
     "xerj_hydrating_bytes",
     "Bytes that a lazy restore has still to bring; 0: all is there",
   );
+  readonly #provenAge = new Gauge({
+    name: "xerj_backup_last_proven_restore_age_seconds",
+    help: "Age of the last restore of a repository that a drill has proven; +Inf: none was ever",
+    labelNames: ["repository"],
+    registers: [this.#registry],
+  });
+  readonly #drills = new Gauge({
+    name: "xerj_backup_drills_total",
+    help: "Restore drills since start, by outcome",
+    labelNames: ["outcome"],
+    registers: [this.#registry],
+  });
 
   readonly #continuous = {
     lag: this.#gauge(
@@ -179,7 +193,7 @@ export class Metrics {
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
-    { memory, health, lastBackup, backupsFailed, continuous, verified, healed }: {
+    { memory, health, lastBackup, backupsFailed, continuous, verified, healed, drills }: {
       readonly memory: MemoryReading;
       readonly health: Health;
       /** The last one that has ended. */
@@ -189,6 +203,10 @@ export class Metrics {
       readonly continuous: ContinuousStatus | undefined;
       readonly verified: Pick<Verifications, "lastEndedMs" | "damagedTotal" | "healedTotal">;
       readonly healed: Pick<SegmentHealer, "damagedTotal" | "healedTotal" | "failedTotal">;
+      readonly drills: {
+        readonly ages: readonly ProvenAge[];
+        readonly totals: Readonly<Record<DrillOutcome, number>>;
+      };
     },
   ): Promise<string> {
     const [stats, timings] = await Promise.all([engine.stats(), engine.timings()]);
@@ -246,6 +264,11 @@ export class Metrics {
     this.#segmentFiles.damaged.set(healed.damagedTotal);
     this.#segmentFiles.healed.set(healed.healedTotal);
     this.#segmentFiles.failed.set(healed.failedTotal);
+    this.#provenAge.reset();
+    for (const { repository, ageMs = Infinity } of drills.ages) {
+      this.#provenAge.set({ repository }, ageMs / 1000);
+    }
+    for (const [outcome, count] of Object.entries(drills.totals)) this.#drills.set({ outcome }, count);
     return await this.#registry.metrics();
   }
 

@@ -44,6 +44,7 @@ import {
   putMapping,
   refresh,
 } from "./indices.ts";
+import { type DrillRoutesOptions, holdDrill, listDrills } from "./drills.ts";
 import type { MemoryReading, Metrics } from "./metrics.ts";
 import { openApiDocument } from "./openapi.ts";
 import { attachIndex, createSnapshot, deleteSnapshot, getSnapshot, listSnapshots } from "./snapshots.ts";
@@ -68,6 +69,7 @@ export interface NativeOptions {
   readonly facts: ServerFacts;
   readonly snapshots: DirectorySnapshots;
   readonly backups: BackupRoutesOptions;
+  readonly drills: DrillRoutesOptions;
 }
 
 type EngineHandler = (
@@ -109,6 +111,7 @@ export function nativeRouter(options: NativeOptions): Router {
       continuous: options.backups.continuous?.status(),
       verified: options.backups.verifications,
       healed: options.backups.healer,
+      drills: { ages: options.drills.schedules.ages, totals: options.drills.drills.totals },
     });
     return new Answer(200, text, "text/plain; version=0.0.4; charset=utf-8");
   }, { name: "metrics", access: "metrics" });
@@ -163,6 +166,13 @@ export function nativeRouter(options: NativeOptions): Router {
     (_engine, context) => cancelVerification(backups, context),
     { name: "verifications.cancel" },
   );
+  const { drills } = options;
+  on("POST", "/v1/admin/drill", (_engine, context) => holdDrill(drills, context), {
+    name: "drills.hold",
+    accepts: JSON_BODIES,
+    parameters: ["wait"],
+  });
+  on("GET", "/v1/admin/drills", () => listDrills(drills), { name: "drills.list" });
   on("GET", "/v1/admin/continuous", () => continuousStatus(backups), { name: "continuous.status" });
   on("POST", "/v1/admin/continuous/_adopt", () => adoptStream(backups), { name: "continuous.adopt" });
   on("POST", "/v1/admin/restore", (_engine, context) => restoreBackup(backups, context), {

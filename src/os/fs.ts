@@ -71,8 +71,12 @@ export interface FileSystem {
   stat(path: string): FileStat;
   /** Entries in name order; [] is an empty directory; ENOENT throws. */
   list(path: string): readonly DirectoryEntry[];
-  /** Makes the directory and its parents; no error when there. */
-  makeDirectory(path: string): void;
+  /**
+   * Makes the directory and its parents; no error when there.
+   *
+   * @param mode Permission bits of the directory itself, such as 0o700, less the process's mask.
+   */
+  makeDirectory(path: string, mode?: number): void;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   unlink(path: string): void;

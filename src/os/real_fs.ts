@@ -80,8 +80,9 @@ class RealFileSystem implements FileSystem {
     return result.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 
-  makeDirectory(path: string): void {
-    attempt("make directory", path, () => Deno.mkdirSync(path, { recursive: true }));
+  makeDirectory(path: string, mode?: number): void {
+    const options = { recursive: true, ...(mode === undefined ? {} : { mode }) };
+    attempt("make directory", path, () => Deno.mkdirSync(path, options));
   }
 
   rename(from: string, to: string): void {

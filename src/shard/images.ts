@@ -85,7 +85,7 @@ export function memorySegment(names: string, built: BuiltSegment, bornDead: Uint
  * @throws {CorruptionError} Size, footer, directory or uuid is not what the manifest says.
  */
 export function mapSegment(
-  environment: Pick<ShardEnvironment, "fs" | "viewMapping" | "hydrating">,
+  environment: Pick<ShardEnvironment, "fs" | "viewMapping" | "hydrating" | "readImage">,
   directory: string,
   entry: ManifestSegment,
 ): LiveSegment {
@@ -93,6 +93,11 @@ export function mapSegment(
   try {
     const regions = SEGMENT_FILES.map((file): { region: FileRegion; image: FileImage } => {
       const label = `${directory}/${file}`;
+      const read = environment.readImage?.(label);
+      if (read) {
+        const { bytes, verified, label } = read;
+        return { region: { kind: "shared", bytes, verified, label }, image: read };
+      }
       const mapping = environment.fs.map(presentPath(label, environment.hydrating));
       mappings.push(mapping);
       const { address, sizeBytes } = mapping;
@@ -116,7 +121,7 @@ export function mapSegment(
       key: drawKey("d"),
       number: entry.number,
       docCount: reader.docCount,
-      sizeBytes: mappings.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      sizeBytes: regions.reduce((sum, { image }) => sum + image.bytes.length, 0),
       seg: seg!.region,
       sidx: sidx!.region,
       ids: ids!.region,

@@ -13,6 +13,7 @@ import type { FastParser } from "../ingest/fast_document.ts";
 import type { Memtable } from "../memtable/memtable.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import type { Mapping } from "../schema/mapping.ts";
+import type { FileImage } from "../segment/file_view.ts";
 import type { LiveSegment } from "./live_segment.ts";
 import type { ShardSnapshot } from "./snapshot.ts";
 import type { ShardStore } from "./store.ts";
@@ -30,6 +31,8 @@ export interface ShardEnvironment {
   readonly pause: () => Promise<void>;
   /** A view of a mapped file in this thread. */
   readonly viewMapping: (address: bigint, sizeBytes: number) => Uint8Array;
+  /** Opens a segment's file to be read page by page instead of mapped; absent: files are mapped. @throws {IoError} */
+  readonly readImage?: (path: string) => FileImage;
   readonly limits: ShardLimits;
   /** Segment files that are not all there yet; undefined: there are none. */
   readonly hydrating?: FindHydrating | undefined;

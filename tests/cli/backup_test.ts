@@ -217,7 +217,8 @@ Deno.test("sub-commands are found by name, or by what is near", () => {
   assertEquals(problem("backup", "xyzzy"), "there is no command backup xyzzy; see backup --help");
   assertEquals(
     problem("backup"),
-    "after backup comes one of list, show, verify, prune, delete, pin, unpin, undelete, probe, adopt; see backup --help",
+    "after backup comes one of list, show, verify, drill, prune, delete, pin, unpin, undelete, probe, adopt; see backup " +
+      "--help",
   );
   assertEquals(problem("backup", "--to", "x"), problem("backup"));
   assertEquals(problem("backup", "delete"), "backup delete needs ID; see backup delete --help");

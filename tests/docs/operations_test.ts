@@ -22,7 +22,7 @@ Deno.test("docs/operations.md explains every reason to refuse a start", () => {
 });
 
 Deno.test("docs/API.md and docs/operations.md name configuration keys that exist", () => {
-  const keys = new Set([...read("config.toml").matchAll(/^([a-z_]+) = /gm)].map(([, key]) => key!));
+  const keys = new Set([...read("config.toml").matchAll(/^(?:# )?([a-z_]+) = /gm)].map(([, key]) => key!));
   for (const file of ["docs/API.md", "docs/operations.md", "README.md"]) {
     for (
       const [, key] of read(file).matchAll(

@@ -182,6 +182,9 @@ export class SimServer {
         hydrator: () => {
           throw new Error("nobody restores a simulated server lazily");
         },
+        driller: () => {
+          throw new Error("nobody drills a simulated server's backups");
+        },
       };
       serve[start.kind]();
       return { port: channel.port1, terminate: () => channel.close() };
