@@ -10,7 +10,8 @@
  */
 import { assert, IoError, RequestError } from "../base/errors.ts";
 import { Turn } from "../base/turn.ts";
-import type { Engine, LinkedFiles } from "../engine/engine.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { LinkedFiles } from "../engine/link_all.ts";
 import { refuseUnlessWhole } from "../engine/hydration.ts";
 import { META_FOLDER, STAGED_SUFFIX } from "../format/file_names.ts";
 import { BodyReader, decodeSealed, encodeSealed } from "../format/sealed_json.ts";

@@ -9,11 +9,11 @@
 import { RequestError } from "../base/errors.ts";
 import { utf8 } from "../base/bytes.ts";
 import type { Logger } from "../base/log.ts";
-import { META_FOLDER } from "../format/file_names.ts";
 import type { Clock, FileSystem, Random } from "../os/fs.ts";
 import { Gate, WriteBudget } from "./admission.ts";
 import type { Catalog } from "./catalog.ts";
 import { type EngineHydration, refuseUnlessWhole } from "./hydration.ts";
+import { linkAll, type LinkedFiles } from "./link_all.ts";
 import { expandExpression, type ExpandOptions, indexNotFound } from "./index_names.ts";
 import { Indices } from "./indices.ts";
 import { refreshInterval } from "./index_settings.ts";
@@ -32,7 +32,6 @@ import type {
   SearchCall,
   SearchReply,
   ShardStats,
-  SnapshotCall,
   SnapshotShardReport,
   WriteCall,
   WriteReply,
@@ -86,15 +85,6 @@ export type RefreshPolicy = "false" | "true" | "wait_for";
 const TICK_MS = 50;
 /** How often files are looked at whose time may have come. */
 const RELEASE_EVERY_MS = 1000;
-
-/** What a snapshot holds. */
-export interface LinkedFiles {
-  readonly indices: number;
-  readonly shards: number;
-  readonly segments: number;
-  /** Last LSN that is in it. */
-  readonly lsn: number;
-}
 
 export interface IndexFlushReport {
   readonly index: string;
@@ -427,34 +417,7 @@ export class Engine {
   ): Promise<LinkedFiles> {
     refuseUnlessWhole(this.hydration);
     const { fs, catalog } = this.#options;
-    fs.makeDirectory(`${to}/${META_FOLDER}`);
-    // No other change gets in between: main does one thing at a time, and a writer takes its calls in their order.
-    const listed = catalog.linkInto(`${to}/${META_FOLDER}`);
-    const incarnations = listed.map(({ incarnation }) => incarnation);
-    const call: SnapshotCall = { to, incarnations };
-    const answers = await Promise.allSettled(
-      this.threads.writers.map((writer) => writer.call<SnapshotShardReport[]>("linkShards", call)),
-    );
-    // When one fails the others are through too: nobody links into a folder that is being removed.
-    const reports = answers.flatMap((answer) => {
-      if (answer.status === "rejected") throw answer.reason;
-      return answer.value;
-    });
-    for (const { name, incarnation, shards } of listed) {
-      if (reports.filter((report) => report.incarnation === incarnation).length === shards) continue;
-      throw new RequestError(`the index [${name}] was being deleted`, {
-        status: 503,
-        type: "unavailable_shards_exception",
-        headers: { "retry-after": "1" },
-      });
-    }
-    onShards(reports);
-    return {
-      indices: listed.length,
-      shards: reports.length,
-      segments: reports.reduce((sum, { segments }) => sum + segments, 0),
-      lsn: reports.reduce((highest, { lsn }) => Math.max(highest, lsn), 0),
-    };
+    return await linkAll(to, { fs, catalog, threads: this.threads, onShards });
   }
 
   /**
