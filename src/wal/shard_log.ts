@@ -107,6 +107,8 @@ export class ShardLog {
   #shared = false;
   #closed = false;
   #running: Promise<void> | undefined;
+  /** What it syncs: the active file, or one that was left meanwhile. */
+  #syncing: OpenFile | undefined;
   #queued: Promise<void> | undefined;
 
   /**
@@ -267,7 +269,7 @@ export class ShardLog {
   #startSync(): Promise<void> {
     if (this.#syncedBytes === this.#bytes) return Promise.resolve();
     const [generation, bytes, lsn] = [this.#active.number, this.#bytes, this.#lsn];
-    const file = this.#file;
+    const file = this.#syncing = this.#file;
     const run = async () => {
       try {
         await file.syncDataAsync();
@@ -279,7 +281,7 @@ export class ShardLog {
         this.#options.poison.taint(error);
         throw this.#options.poison.refusal();
       } finally {
-        this.#running = undefined;
+        this.#running = this.#syncing = undefined;
         // A roll meanwhile has left the file to us.
         if (file !== this.#file || this.#closed) file.close();
       }
@@ -357,7 +359,8 @@ export class ShardLog {
     this.#syncedLsn = this.#lsn;
     this.#blocked = false;
     this.#shared = false;
-    if (!this.#running) old.file.close();
+    // Not even then the one that is being synced: a sync may outlast several rolls.
+    if (this.#syncing !== old.file) old.file.close();
   }
 
   /**
@@ -389,7 +392,7 @@ export class ShardLog {
       }
     } finally {
       this.#closed = true;
-      if (!this.#running) this.#file.close();
+      if (this.#syncing !== this.#file) this.#file.close();
     }
   }
 

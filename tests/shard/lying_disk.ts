@@ -105,6 +105,8 @@ function applyTo(entries: Map<string, Node>, operation: Operation): void {
 }
 
 export class LyingDisk implements FileSystem {
+  /** Paths of what is open now. */
+  readonly openFiles: string[] = [];
   readonly #root = new FolderNode(1n);
   #nextInode = 2n;
   /** Set by tests: may throw in place of the call. Writes get the bytes, and may say how many arrive first. */
@@ -196,6 +198,7 @@ export class LyingDisk implements FileSystem {
 
   #open(path: string, node: FileNode): OpenFile {
     let open = true;
+    this.openFiles.push(path);
     const check = () => {
       if (!open) throw new Error(`${path} is closed`);
     };
@@ -246,6 +249,7 @@ export class LyingDisk implements FileSystem {
       close: () => {
         check();
         open = false;
+        this.openFiles.splice(this.openFiles.indexOf(path), 1);
       },
     };
   }

@@ -159,6 +159,24 @@ Deno.test("a sync that runs while the log rolls tells nothing wrong about the ne
   assertEquals(store.syncedLsn, lsn);
 });
 
+Deno.test("a log that rolls, and closes, while an older file is still being synced leaves no file open", async () => {
+  const { disk, store } = start();
+  append(store, "a");
+  const running = store.syncAsync();
+  for (const id of ["b", "c"]) {
+    store.roll();
+    append(store, id);
+  }
+  await running;
+  assertEquals(disk.openFiles.filter((path) => path.includes("/wal/")).length, 1, disk.openFiles.join());
+  append(store, "d");
+  const last = store.syncAsync();
+  store.roll();
+  store.close({ clean: true });
+  await last;
+  assertEquals(disk.openFiles, []);
+});
+
 Deno.test("a sync that succeeds after another one of the same file failed promises nothing", async () => {
   const { disk, store } = start();
   append(store, "a");
