@@ -1,6 +1,6 @@
 /**
- * `deno task test`: every test, in two processes side by side. One runs the tests that start servers, the other those that
- * stay within their process: two cores are done with both a third sooner than with one after the other.
+ * `deno task test`: every test, in two processes side by side. One runs the tests that start servers, the other mostly those
+ * that stay within their process: two cores are done with both a third sooner than with one after the other.
  *
  * What the second prints comes when the first has ended, so that lines do not mix. The last line counts both, as
  * `deno test` counts: "ok | 900 passed | 0 failed | 1 ignored".
@@ -14,22 +14,22 @@ import { stripVTControlCharacters } from "node:util";
 const ROOT = new URL("..", import.meta.url);
 const FLAGS = ["test", "-A", "--no-check"];
 
-/** Folders of `tests/` whose tests start no server. */
+/** Folders of `tests/` whose tests mostly start no server: about as long as the others. */
 const WITHIN_ONE_PROCESS: ReadonlySet<string> = new Set([
   ...[
     "analysis",
     "backup",
     "base",
+    "cli",
     "config",
+    "control",
+    "docs",
     "engine",
     "format",
     "ingest",
     "memtable",
-    "os",
-    "query",
-    "schema",
   ],
-  ...["segment", "shard", "sim", "wal"],
+  ...["objectstore", "os", "query", "schema", "segment", "shard", "sim", "verify", "wal"],
 ]);
 
 function start(args: readonly string[], stdout: "inherit" | "piped"): Deno.ChildProcess {

@@ -58,6 +58,10 @@ async function findBinary(): Promise<string | undefined> {
   const binary = `${cache}/versitygw`;
   if (isFile(binary)) return binary;
   Deno.mkdirSync(cache, { recursive: true });
+  // Two runs at once would each build it, and take twice as long.
+  using lock = await Deno.open(`${cache}/building.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (isFile(binary)) return binary;
   // Built beside and renamed: a test run that is stopped must not leave half a file, nor two runs mix theirs.
   const building = Deno.makeTempDirSync({ dir: cache, prefix: "building-" });
   try {
