@@ -117,6 +117,11 @@ export class Backups {
   #lastId = "";
   /** Since start. */
   failedTotal = 0;
+  /** What backups have sent since start. */
+  sentBytesTotal = 0;
+  /** Of shippers that died. */
+  #throttledBefore = 0;
+  #throttledNow = 0;
 
   constructor(options: BackupsOptions) {
     this.#options = options;
@@ -314,6 +319,7 @@ export class Backups {
       );
       run.result = reply;
       run.state = "success";
+      this.sentBytesTotal += reply.outcome.bytes;
       removeTree(fs, folder);
       log.info("backed up", {
         backup: run.id,
@@ -377,6 +383,11 @@ export class Backups {
     };
   }
 
+  /** For how long `[backup] bandwidth_mb_per_sec` has made requests wait, s, since start. */
+  get throttledSecondsTotal(): number {
+    return this.#throttledBefore + this.#throttledNow;
+  }
+
   /** Ends a job that `job` began. */
   cancelJob(job: string): void {
     this.#shipper?.notify("cancel", { job });
@@ -389,10 +400,14 @@ export class Backups {
     const shipper: Rpc = engine.threads.addShipper({
       progress: ({ job, progress }: { job: string; progress: BackUpProgress }) =>
         this.#progress.get(job)?.(progress),
+      throttled: ({ seconds }: { seconds: number }) => void (this.#throttledNow = seconds),
       continuousReleased: (holds: readonly number[]) => this.#onReleased(holds),
     }, (error) => {
       log.error("the shipper died; backups and restores that ran have failed", { failure: error.message });
-      if (this.#shipper === shipper) this.#shipper = undefined;
+      if (this.#shipper !== shipper) return;
+      this.#shipper = undefined;
+      this.#throttledBefore += this.#throttledNow;
+      this.#throttledNow = 0;
     });
     shipper.notify("setBandwidth", { bytesPerSec: bandwidth() });
     return this.#shipper = shipper;

@@ -34,6 +34,8 @@ export interface ShipperOptions {
   readonly evidence?: EvidenceGatherer;
   /** Tells main how far a job is. */
   readonly onProgress: (job: string, progress: BackUpProgress | RestoreProgress | VerifyJobProgress) => void;
+  /** Tells main for how long the bandwidth limit has made requests wait, s, since this thread began. */
+  readonly onThrottled: (seconds: number) => void;
   /** Tells main which files continuous shipping needs no more. */
   readonly onReleased: (holds: readonly number[]) => void;
 }
@@ -203,6 +205,7 @@ export class ShipperNode {
       if (now - toldMs < PROGRESS_EVERY_MS && progress.filesDone < progress.filesTotal) return;
       toldMs = now;
       onProgress(job, progress);
+      this.#options.onThrottled(this.#bandwidth.throttledSeconds);
     };
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { BackupRun } from "../control/backups.ts";
+import type { BackupRun, Backups } from "../control/backups.ts";
 import type { ContinuousStatus } from "../control/continuous.ts";
 import type { SegmentHealer } from "../control/segment_healer.ts";
 import type { Verifications } from "../control/verifications.ts";
@@ -104,6 +104,11 @@ export class Metrics {
     duration: this.#gauge("xerj_last_backup_duration_seconds", "How long the last backup took"),
     outcome: this.#gauge("xerj_last_backup_success", "1: the last backup succeeded"),
     failed: this.#gauge("xerj_backups_failed_total", "Backups that failed since start"),
+    sent: this.#gauge("xerj_backup_bytes_total", "Bytes that backups have sent since start"),
+    throttled: this.#gauge(
+      "xerj_backup_throttled_seconds_total",
+      "How long bandwidth_mb_per_sec has made backups, restores and shipping wait since start",
+    ),
   };
 
   readonly #hydrating = this.#gauge(
@@ -193,12 +198,12 @@ export class Metrics {
   /** The whole page. Asks every writer once. */
   async render(
     engine: Engine,
-    { memory, health, lastBackup, backupsFailed, continuous, verified, healed, drills }: {
+    { memory, health, lastBackup, backups, continuous, verified, healed, drills }: {
       readonly memory: MemoryReading;
       readonly health: Health;
       /** The last one that has ended. */
       readonly lastBackup: BackupRun | undefined;
-      readonly backupsFailed: number;
+      readonly backups: Pick<Backups, "failedTotal" | "sentBytesTotal" | "throttledSecondsTotal">;
       /** undefined: switched off. */
       readonly continuous: ContinuousStatus | undefined;
       readonly verified: Pick<Verifications, "lastEndedMs" | "damagedTotal" | "healedTotal">;
@@ -253,7 +258,9 @@ export class Metrics {
     this.#backup.bytes.set(lastBackup?.result?.outcome.bytes ?? 0);
     this.#backup.duration.set((lastBackup?.durationMs ?? 0) / 1000);
     this.#backup.outcome.set(lastBackup?.state === "success" ? 1 : 0);
-    this.#backup.failed.set(backupsFailed);
+    this.#backup.failed.set(backups.failedTotal);
+    this.#backup.sent.set(backups.sentBytesTotal);
+    this.#backup.throttled.set(backups.throttledSecondsTotal);
     this.#hydrating.set(engine.hydration?.pendingBytes ?? 0);
     this.#continuous.lag.set((continuous?.lagMs ?? 0) / 1000);
     this.#continuous.bytes.set(continuous?.bytesTotal ?? 0);

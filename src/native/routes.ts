@@ -107,7 +107,7 @@ export function nativeRouter(options: NativeOptions): Router {
       memory: facts.memory(),
       health: health.current(),
       lastBackup: options.backups.backups.lastEnded,
-      backupsFailed: options.backups.backups.failedTotal,
+      backups: options.backups.backups,
       continuous: options.backups.continuous?.status(),
       verified: options.backups.verifications,
       healed: options.backups.healer,

@@ -30,6 +30,7 @@ export function serveShipper(start: ThreadStart, port: Port): () => void {
     ...common,
     evidence: new EvidenceGatherer({ ...common, pause, settings: start.settings }),
     onProgress: (job, progress) => rpc.notify("progress", { job, progress }),
+    onThrottled: (seconds) => rpc.notify("throttled", { seconds }),
     onReleased: (holds) => rpc.notify("continuousReleased", holds),
   });
   Object.assign(handlers, node.calls());

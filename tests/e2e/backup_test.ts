@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { startServer } from "../support/server.ts";
 import { type Answer, dataSize, digest, fill, ignore, inBucket, post, withServer } from "./backup_support.ts";
-import { delay, withBinary } from "./support.ts";
+import { delay, logged, withBinary } from "./support.ts";
 
 Deno.test(
   { name: "backup: everything, then nothing new, then one percent more; each restores", ignore },
@@ -271,3 +271,44 @@ function* textsBelow(path: string): Generator<string> {
     else if (isDirectory) yield* textsBelow(`${path}/${name}`);
   }
 }
+
+Deno.test(
+  { name: "backup: the bandwidth limit holds, is measured, and is lifted while one runs", ignore },
+  async () => {
+    await inBucket(async ({ at, proxy }) => {
+      const limited = "[backup]\nbandwidth_mb_per_sec = 2\n";
+      await withServer("", async (server) => {
+        await fill(server, "logs", 0, 20_000);
+        await fill(server, "tiny", 0, 1);
+        // The first use of a place probes it.
+        assertEquals(
+          (await post(server, "/v1/admin/backup", { ...at("slow"), indices: "tiny" })).status,
+          200,
+        );
+        Deno.writeTextFileSync(server.configPath, limited);
+        server.child.kill("SIGHUP");
+        await logged(server, (line) => line["key"] === "backup.bandwidth_mb_per_sec");
+        proxy.resetCounts();
+        const startedMs = performance.now();
+        const backup = post(server, "/v1/admin/backup", { ...at("slow"), flush_first: true });
+        while (proxy.counts.sentBytes < 3_000_000) await delay(5);
+        const sentMs = performance.now() - startedMs;
+        assert(sentMs > 1000, `3 MB went in ${sentMs} ms at 2 MB/s`);
+        Deno.writeTextFileSync(server.configPath, limited.replace("2", "0"));
+        server.child.kill("SIGHUP");
+        const made: Answer = await backup;
+        assertEquals(made.status, 200, JSON.stringify(made.body));
+        const text = await (await fetch(`${server.native}/v1/metrics`)).text();
+        const metric = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+        assert(metric("xerj_backup_throttled_seconds_total") > 0.3, text);
+        assert(metric("xerj_backup_bytes_total") >= made.body.bytes, text);
+        console.log(
+          `${made.body.bytes} bytes in ${made.body.duration_ms} ms: 3 MB in ${
+            sentMs.toFixed(0)
+          } ms at 2 MB/s, the rest without a ` +
+            `limit; throttled ${metric("xerj_backup_throttled_seconds_total").toFixed(1)} s`,
+        );
+      });
+    });
+  },
+);
