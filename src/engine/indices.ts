@@ -255,7 +255,9 @@ export class Indices {
     const from = { ...source, directory: `${dataDir}/${folder}` };
     try {
       await this.#eachWriter(entry, (list, writer) => {
-        const call: AttachCall = { spec, source: from, shards: list };
+        // A restore has just hashed what it brought; what others put there may be anything.
+        const isChecked = folder.startsWith("_");
+        const call: AttachCall = { spec, source: from, shards: list, isChecked };
         return threads.writers[writer]!.call("attachOpen", call);
       });
       const reports = (await this.#eachWriter(

@@ -274,6 +274,8 @@ export interface AttachCall {
   };
   /** Shards of this writer. */
   readonly shards: readonly number[];
+  /** Each file was compared with its SHA-256 as it came, a moment ago. */
+  readonly isChecked: boolean;
 }
 
 /** Key under which a snapshot is known to searchers. */

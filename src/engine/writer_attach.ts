@@ -29,7 +29,7 @@ export class Attachments {
    * @throws {OpenRefusedError | CorruptionError} One of them cannot be opened: all are let go.
    */
   async open(call: AttachCall): Promise<void> {
-    const { spec, source, shards } = call;
+    const { spec, source, shards, isChecked } = call;
     const found = new Map<number, FoundShard>();
     this.#found.set(spec.incarnation, { call, shards: found });
     const { store, shard: environment } = this.#node.environments();
@@ -46,6 +46,7 @@ export class Attachments {
               shards: source.shards,
             },
             environment: { ...environment, publish: () => {} },
+            isChecked,
             names: { index: spec.index, incarnation: source.incarnation, shard },
             analyzersOf: (settings) =>
               AnalyzerSet.fromSettings(settings, this.#node.settings.defaultAnalyzer),

@@ -32,23 +32,25 @@ export interface FoundShard {
 }
 
 /**
- * Opens a shard's folder under the incarnation that it was written in, and reads all of its segments: what is attached is
- * whole, every bit of it. Writes nothing.
+ * Opens a shard's folder under the incarnation that it was written in, and reads all of its segments, unless that was just
+ * done: what is attached is whole, every bit of it. Writes nothing.
  *
  * @throws {OpenRefusedError | CorruptionError} It is damaged, or not whole.
  */
 export async function openPutBack(
   environment: StoreEnvironment,
   directory: string,
-  { identity, analyzersOf, ...options }: Omit<RecoverOptions, "analyzers"> & {
+  { identity, analyzersOf, isChecked, ...options }: Omit<RecoverOptions, "analyzers"> & {
     readonly identity: ShardIdentity;
+    /** Its segments' files were just compared with their hashes: they are not read again. */
+    readonly isChecked: boolean;
     /** By the settings that the folder holds. */
     readonly analyzersOf: (settings: unknown) => RecoverOptions["analyzers"];
   },
 ): Promise<FoundShard> {
   const opened = openShard({ ...environment, isCopy: true, cleanStop: false }, directory, identity);
   try {
-    await checkSegments(opened, { fs: environment.fs, pause: options.environment.pause });
+    if (!isChecked) await checkSegments(opened, { fs: environment.fs, pause: options.environment.pause });
     const analyzers = analyzersOf(opened.manifest.settings);
     const state = await recoverShard(opened, { ...options, analyzers });
     return { state, replayedBytes: opened.walBytesToReplay, warnings: opened.warnings };
