@@ -56,6 +56,8 @@ Deno.test("btrfs snapshots of the live directory open and hold all that was ackn
       for (let i = 0; i < SNAPSHOTS; i++) {
         await new Promise((resolve) => setTimeout(resolve, 1500));
         const floor = model.floor();
+        // What is not synced yet a snapshot may lack, as a power cut would.
+        assertEquals((await server.json("/v1/admin/flush", { method: "POST" })).status, 200);
         await new Deno.Command("btrfs", {
           args: ["-q", "subvolume", "snapshot", "-r", `${mount}/data`, `${mount}/snap-${i}`],
         }).output();
